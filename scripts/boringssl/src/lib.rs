@@ -1,0 +1,1 @@
+//! Nothing here: building this crate builds BoringSSL (see scripts/boringssl).
