@@ -1,4 +1,4 @@
-# Sourced by scripts/setup and scripts/kernels: Debian's package sources, without a host written down.
+# Sourced by scripts/setup and scripts/vm.d/fetch: Debian's package sources, without a host written down.
 
 apt_codename() { (. /etc/os-release && echo "$VERSION_CODENAME"); }
 apt_backports() { echo "$(apt_codename)-backports"; }
