@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -112,6 +113,16 @@ class Announcer {
   int map_fd_;
 };
 
+// An inbound connection that reached an application of the pod without the daemon.
+struct PassedConnection {
+  Endpoint client, application;
+};
+using PassedStays = std::function<bool(const PassedConnection &)>;
+struct PassedSweep {
+  std::vector<PassedConnection> ended;
+  std::size_t left = 0;  // others that there are
+};
+
 struct MapUse {
   std::string name;
   std::uint64_t entries, capacity;
@@ -145,6 +156,11 @@ class Capture {
   // After attach_pod, which steers everything, as the kernel also does while the difference is
   // being written. Problem: it does not fit; everything is steered then.
   virtual Result<void, Problem> steer(std::uint64_t cookie, const InboundSteering &steering) = 0;
+  // Ends, as a reset would, those inbound connections that pass the daemon by for which `stays`
+  // says no. One that is being opened at this moment may be missed: ask again. Problem: the kernel
+  // cannot; what could be ended is.
+  virtual Result<PassedSweep, Problem> end_passed(const PodNetns &netns,
+                                                  const PassedStays &stays) = 0;
   // Stops steering inbound connections (the pod left the mesh or is gone) and removes the pins.
   virtual void detach_pod(std::uint64_t cookie) = 0;
   // Pods that a previous daemon knew and that have been neither set nor attached since. Once every
@@ -169,7 +185,8 @@ class Capture {
   virtual FlowTable flows() const = 0;
   virtual Announcer announcer() const = 0;
 
-  // What the programs counted: name as in the metrics ("captured", "refused_flows_full"), value.
+  // What the programs, and end_passed, counted: name as in the metrics ("captured",
+  // "refused_flows_full"), value.
   virtual std::vector<std::pair<std::string, std::uint64_t>> events() const = 0;
   virtual std::vector<MapUse> maps() const = 0;
 };

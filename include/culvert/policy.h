@@ -2,8 +2,8 @@
 // policy: may this peer open a connection to this workload? Pure: no I/O, no clock.
 //
 // A Permit is the proof that the question was asked and answered yes; only judge() makes one, and
-// the relay does not start without. Every authenticated member of the mesh may reach every other
-// that is not closed, if the workload's policies say so, too.
+// the relay does not start without. Every authenticated member of the mesh may reach every other,
+// if the workload's policies say so, too.
 #pragma once
 
 #include <cstdint>

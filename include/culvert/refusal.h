@@ -19,7 +19,6 @@ namespace culvert {
   X(unknown_destination)  /* captured, but no such workload or service (any more) */        \
   X(no_endpoint)          /* the service has no ready meshed endpoint */                            \
   X(pod_gone)             /* the local pod left the node or the mesh */                                \
-  X(policy_unsupported)   /* a policy selects the workload, and this version honours none */ \
   X(policy_pending)       /* the policies are not compiled yet, or the peer has no number yet */ \
   X(policy_denied)        /* the workload's policies do not allow it */                           \
   X(no_identity)          /* no valid SVID for the local pod */                                     \

@@ -31,8 +31,6 @@ struct Workload {
   bool meshed = false;
   // Not empty: the labels ask for the mesh, but this pod cannot be in it (spec.hostNetwork).
   std::string not_meshed_because;
-  // Not empty: closed, inbound and outbound. Names the object that closes it and why. Meshed only.
-  std::string closed;
   // What selects it; the shared empty set if nothing does. Not null if meshed.
   PolicySetPtr policies;
   InboundModes modes;  // of a pod that is not meshed they mean nothing

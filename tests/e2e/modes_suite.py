@@ -235,6 +235,47 @@ def stricter(lab):
         is_reset(lab, "plain")
 
 
+@case("a stricter mode or policy ends plaintext that passes the daemon by within a second, and no more")
+def stricter_directly(lab):
+    server = lab.pods["server"]
+
+    def held(place, address):
+        process = lab.pods[place].spawn("talk.wait_end", host=address, port=PORT, canary="none")
+        process.ready()
+        return process
+
+    def ends(processes):
+        began = time.monotonic()
+        check({process.result()["end"] for process in processes} == {"ECONNRESET"}, "they were not reset")
+        check(time.monotonic() - began < 1 + 4 * patience(), "it took too long")
+
+    permissive = peers("default", "PERMISSIVE")
+    for objects, policies, modes in (
+            ([peers("default", "STRICT")], [], {"p9001": "STRICT"}),
+            ([permissive], [policy("named", source(principals=["*"]), app="server")], {"p9001": "PERMISSIVE"})):
+        with in_force(lab, [permissive], p9001="PERMISSIVE"):
+            ended = passed(lab, "ended_plaintext")
+            plain = [held("plain", address) for address in (server.ip4, server.ip6)]
+            tunnel = lab.pods["client"].spawn("talk.long_echo", host=server.ip4, port=PORT, canary="none", seconds=4)
+            tunnel.ready()
+            put(lab, objects, policies, **modes)
+            ends(plain)
+            check(passed(lab, "ended_plaintext") == ended + 2, "they are not counted")
+            eventually("the log names them", lambda: lab.b.daemon.log_text().count(
+                "plaintext connection ended") >= ended + 2, 5)
+            check(tunnel.result() > 5, "the tunnel did not go on")
+            is_reset(lab, "plain")
+    blocks = policy("by-block", source(ipBlocks=[lab.pods["plain"].ip4]), app="server")
+    with in_force(lab, [permissive], p9001="PERMISSIVE"):
+        stays, goes = held("plain", server.ip4), held("plain", server.ip6)
+        put(lab, [permissive], [blocks], p9001="PERMISSIVE")
+        ends([goes])
+        time.sleep(1.5 * patience())
+        check(stays.running(), f"what the policy allows ended: {stays.tail()}")
+        put(lab, [permissive], [DENY_NOBODY, policy("nobody-at-all")], p9001="PERMISSIVE")
+        ends([stays])  # judged again, though nothing passes any more
+
+
 @case("a dead daemon: PERMISSIVE never makes plaintext of what should be a tunnel")
 def dead(lab):
     with in_force(lab, [peers("default", "PERMISSIVE")], p9001="PERMISSIVE"):

@@ -5,7 +5,8 @@ culvert_unit_test(capture_test SOURCES unit/capture_test.cc USES capture)
 add_executable(capture_netns_test bpf/capture_world.cc bpf/capture_sockets.cc bpf/policy_world.cc
                bpf/capture_outbound_test.cc bpf/capture_refusal_test.cc bpf/capture_inbound_test.cc
                bpf/capture_restart_test.cc bpf/capture_policy_test.cc bpf/policy_swap_test.cc
-               bpf/policy_maps_test.cc bpf/steering_test.cc bpf/capture_clear_test.cc)
+               bpf/policy_maps_test.cc bpf/steering_test.cc bpf/capture_clear_test.cc
+               bpf/passed_test.cc)
 target_link_libraries(capture_netns_test PRIVATE culvert_capture Catch2::Catch2WithMain)
 add_test(NAME netns.capture_netns_test COMMAND capture_netns_test)
 set_tests_properties(netns.capture_netns_test PROPERTIES LABELS netns TIMEOUT 900)

@@ -133,19 +133,15 @@ TEST_CASE("render connections: with and without a tunnel") {
         "kernel  TLS_AES_128_GCM_SHA256  X25519  yes      spiffe://a       spiffe://b\n");
 }
 
-TEST_CASE("render workloads: why not captured, and what is closed") {
+TEST_CASE("render workloads: why not captured") {
   Json document = Json::parse(R"({"workloads": [
     {"namespace": "shop", "name": "w", "workload": "w", "serviceAccount": "w",
      "identity": "spiffe://w",
      "addresses": ["10.0.0.1", "fd00::1"], "node": "node-a", "local": true, "meshed": true,
-     "mode": "STRICT", "captured": false, "reason": "netns gone",
-     "closed": "AuthorizationPolicy shop/p: policies are not honoured yet"}]})");
+     "mode": "STRICT", "captured": false, "reason": "netns gone"}]})");
   CHECK(render_workloads(document, Palette(false)) ==
         "NAMESPACE  NAME  ADDRESSES         NODE    MESHED  MODE    CAPTURED        IDENTITY\n"
-        "shop       w     10.0.0.1,fd00::1  node-a  yes     STRICT  no: netns gone  spiffe://w\n"
-        "\n"
-        "closed, inbound and outbound:\n"
-        "  shop/w: AuthorizationPolicy shop/p: policies are not honoured yet\n");
+        "shop       w     10.0.0.1,fd00::1  node-a  yes     STRICT  no: netns gone  spiffe://w\n");
 }
 
 TEST_CASE("render certificates: an SVID that is not there, and the roots") {

@@ -2,6 +2,7 @@
 // Which connections the kernel may pass by the daemon: none that a policy or an identity decides.
 #include <catch2/catch_test_macros.hpp>
 
+#include "culvert/compiled_policy.h"
 #include "node/steering.h"
 
 using namespace culvert;
@@ -52,10 +53,6 @@ TEST_CASE("steering: where a policy applies, or nobody knows, the daemon sees ev
   Workload unknown = pod(MtlsMode::permissive);
   unknown.policies = nullptr;
   CHECK(steering_of(unknown, node).everywhere == Steer::all);
-
-  Workload closed = pod(MtlsMode::disable);
-  closed.closed = "AuthorizationPolicy shop/x: unreadable";
-  CHECK(steering_of(closed, node) == InboundSteering{});
 }
 
 TEST_CASE("plaintext: refused only where every port is strict") {
@@ -76,11 +73,36 @@ TEST_CASE("destinations: in clear by mode DISABLE and by nothing else") {
   CHECK(disabled.workloads.empty());
   CHECK(disabled.in_clear == std::vector<Endpoint>{{ip4, 0}, {ip6, 0}});
   CHECK(disabled.protected_ports == std::vector<Endpoint>{{ip4, 80}, {ip6, 80}});
+}
 
-  Workload closed = pod(MtlsMode::disable);
-  closed.closed = "AuthorizationPolicy shop/x: unreadable";
-  CHECK(destinations_of(only(closed)).in_clear.empty());
-  CHECK(destinations_of(only(closed)).workloads.size() == 2);
+TEST_CASE("past the daemon: what may be there, and what a stricter mode or policy ends") {
+  const auto stays = [](const Workload &workload, const Ip &client, std::uint16_t port,
+                        const PolicyTable *table) {
+    return may_pass(workload, steering_of(workload, node), table, {{client, 4000}, {ip4, port}});
+  };
+  const Ip client = *Ip::parse("10.0.0.9");
+  const PolicyTable open(*CompiledPolicy::compile({}, {}, {}));
+  const Workload mixed =
+      pod(MtlsMode::strict, {{80, MtlsMode::permissive}, {81, MtlsMode::disable}});
+  CHECK(stays(mixed, client, 80, &open));
+  CHECK(stays(mixed, client, 81, &open));
+  CHECK_FALSE(stays(mixed, client, 82, &open));
+  CHECK_FALSE(stays(mixed, client, 80, nullptr));  // closed
+  CHECK(stays(mixed, node[0], 8081, &open));  // a probe
+  CHECK(stays(mixed, node[0], 8081, nullptr));
+  CHECK_FALSE(stays(mixed, node[0], 82, &open));
+  CHECK_FALSE(stays(mixed, client, 8081, &open));
+
+  auto nobody = std::make_shared<AuthorizationPolicy>();  // allows nothing
+  const PolicyTable closed(*CompiledPolicy::compile({{nobody}}, {}, {}));
+  CHECK_FALSE(stays(mixed, client, 80, &closed));
+
+  CHECK(passes_any(steering_of(mixed, node)));
+  CHECK(passes_any(steering_of(pod(MtlsMode::permissive), node)));
+  Workload strict = pod(MtlsMode::strict);
+  CHECK(passes_any(steering_of(strict, node)));  // its probes
+  strict.probe_ports.clear();
+  CHECK_FALSE(passes_any(steering_of(strict, node)));
 }
 
 }  // namespace

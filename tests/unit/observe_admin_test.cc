@@ -92,7 +92,7 @@ TEST_CASE("admin workloads: not meshed, elsewhere and captured") {
     "namespace": "shop", "name": "web-1", "workload": "web", "serviceAccount": "web",
     "identity": "spiffe://cluster.local/ns/shop/sa/web", "addresses": ["fd00::1"],
     "node": "node-a", "local": true, "meshed": true, "mode": "STRICT", "captured": true,
-    "reason": null, "closed": null})"));
+    "reason": null})"));
 }
 
 TEST_CASE("admin certificates: none, failing, expired and available are told apart") {

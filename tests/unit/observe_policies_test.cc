@@ -50,21 +50,6 @@ PolicySet allow_client() {
 
 }  // namespace
 
-TEST_CASE("explain: a closed end refuses whatever the policies say, and nothing is compared") {
-  ExplainInput input = question(allow_client());
-  input.live = deny_unnamed;
-  input.destination = changed(input.destination, [](Workload &w) { w.closed = "an object"; });
-  json closed = answer(input);
-  CHECK(closed["allowed"] == false);
-  CHECK(closed["text"] == "denied: Pod shop/web is closed, inbound and outbound: an object");
-  CHECK(closed["decision"]["allowed"] == true);
-  CHECK(closed["agree"].is_null());
-  input = question(allow_client());
-  input.source = changed(client, [](Workload &w) { w.closed = "an object"; });
-  CHECK(answer(input)["text"] ==
-        "denied: Pod shop/client is closed, inbound and outbound: an object");
-}
-
 TEST_CASE("explain: plaintext to a STRICT port, refused; to a PERMISSIVE one, policies decide") {
   ExplainInput input = question({});
   input.source = nullptr;

@@ -33,13 +33,6 @@ TEST_CASE("policy: the destination has left the mesh, refused as gone") {
   CHECK(refusal_of(web, &workload) == Refusal::pod_gone);
 }
 
-TEST_CASE("policy: a policy object selects the destination, refused for every peer") {
-  Workload workload = database();
-  workload.closed = "AuthorizationPolicy shop/deny-all";
-  CHECK(refusal_of(web, &workload) == Refusal::policy_unsupported);
-  CHECK(refusal_of(workload.id, &workload) == Refusal::policy_unsupported);
-}
-
 TEST_CASE("policy: the peer is of another trust domain, refused whatever its path says") {
   const Workload workload = database();
   for (const char *text : {"other.local", "cluster.loca", "cluster.local.evil", "local"}) {
@@ -95,16 +88,12 @@ TEST_CASE("policy: the workload's policies refuse, denied with the policy's inde
   CHECK(ask(web, 1, &nothing).error().policy == 0);
 }
 
-TEST_CASE("policy: what closes a workload, and the trust domain, come before its policies") {
+TEST_CASE("policy: the trust domain, and whether the workload is there, come before its policies") {
   const PolicyTable open = table(PolicyAction::allow, {PolicyRule{}});
   const auto stranger = *SpiffeId::workload("other.local", "shop", "web");
   CHECK(ask(stranger, 1, &open).error().reason == Refusal::unknown_trust_domain);
   CHECK(ask(SpiffeId(), 1, &open).error().reason == Refusal::unknown_trust_domain);
-  Workload workload = database();
-  workload.closed = "hostNetwork";
   const Client client{.identity = 1, .address = Ip::loopback_v4(), .to_v6 = false};
-  CHECK(judge({.peer = web, .destination = &workload, .port = 1}, client, &open).error().reason ==
-        Refusal::policy_unsupported);
   CHECK(judge({.peer = web, .destination = nullptr, .port = 1}, client, &open).error().reason ==
         Refusal::pod_gone);
 }

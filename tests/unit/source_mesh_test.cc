@@ -36,7 +36,6 @@ TEST_CASE("source: who is meshed: the pod's label, then the namespace's; culvert
         directory.of(namespace_manifest("shop", row.ns_labels) + pod.text());
     CHECK(snapshot->errors.empty());
     CHECK(pod_of(snapshot, "shop/web")->meshed == row.meshed);
-    CHECK(pod_of(snapshot, "shop/web")->closed.empty());
   }
 }
 

@@ -26,7 +26,6 @@ void check_mistake(const Row &row, const std::string &selector, const std::strin
   CHECK(letters(snapshot) == (selector.empty() ? "SSP" : "SPP"));
   CHECK(pod_of(snapshot, "shop/web")->modes.because ==
         "PeerAuthentication shop/p, which has a mistake");
-  CHECK(pod_of(snapshot, "shop/web")->closed.empty());
   REQUIRE(snapshot->errors.size() == 1);
   const ResourceError &error = snapshot->errors[0];
   CHECK(error.object == "PeerAuthentication shop/p");

@@ -25,7 +25,6 @@ TEST_CASE("source: without a PeerAuthentication defaultMode decides") {
     const SnapshotPtr snapshot = read("", mode);
     for (const char *key : {"shop/web", "shop/db", "other/web"}) {
       CHECK(pod_of(snapshot, key)->modes == InboundModes{mode, {}, "defaultMode"});
-      CHECK(pod_of(snapshot, key)->closed.empty());
     }
     // not in the mesh: as it was made
     CHECK(pod_of(snapshot, "shop/plain")->modes == InboundModes());

@@ -24,7 +24,6 @@ std::string set_of(const SnapshotPtr &snapshot, const std::string &pod) {
   const WorkloadPtr workload = pod_of(snapshot, pod);
   REQUIRE(workload != nullptr);
   REQUIRE(workload->policies != nullptr);
-  CHECK(workload->closed.empty());
   std::string keys;
   for (const PolicyPtr &policy : workload->policies->policies)
     keys += (keys.empty() ? "" : " ") + policy->key();

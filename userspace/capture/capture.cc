@@ -16,6 +16,7 @@
 #include "keys.h"
 #include "listeners.h"
 #include "netns.h"
+#include "passed.h"
 #include "pins.h"
 #include "policy_tables.h"
 #include "problem_text.h"
@@ -27,9 +28,10 @@ namespace {
 
 class BpfCapture final : public Capture {
  public:
-  BpfCapture(const Options &options, Pins pins, NodePrograms programs,
+  BpfCapture(const Options &options, std::uint64_t own_cgroup, Pins pins, NodePrograms programs,
              DestinationTable destinations, std::unique_ptr<PolicyTables> policies)
       : options_(options),
+        own_cgroup_(own_cgroup),
         pins_(std::move(pins)),
         programs_(std::move(programs)),
         destinations_(std::move(destinations)),
@@ -89,6 +91,13 @@ class BpfCapture final : public Capture {
     return found->second.steering.set(steering);
   }
 
+  Result<PassedSweep, Problem> end_passed(const PodNetns &netns,
+                                          const PassedStays &stays) override {
+    auto swept = end_passed_in(netns, own_cgroup_, stays);
+    if (swept) ended_plaintext_ += swept->ended.size();
+    return swept;
+  }
+
   void detach_pod(std::uint64_t cookie) override {
     remove_inbound(pins_, cookie);
     inbound_.erase(cookie);
@@ -118,7 +127,9 @@ class BpfCapture final : public Capture {
   Announcer announcer() const override { return Announcer(programs_.sockets.get()); }
 
   std::vector<std::pair<std::string, std::uint64_t>> events() const override {
-    return read_events(programs_.events.get());
+    auto all = read_events(programs_.events.get());
+    all.emplace_back("ended_plaintext", ended_plaintext_);
+    return all;
   }
 
   std::vector<MapUse> maps() const override {
@@ -162,6 +173,8 @@ class BpfCapture final : public Capture {
   }
 
   Options options_;
+  std::uint64_t own_cgroup_;
+  std::uint64_t ended_plaintext_ = 0;
   Pins pins_;
   NodePrograms programs_;  // held beside the pins, should someone remove those
   DestinationTable destinations_;
@@ -182,7 +195,7 @@ Result<std::unique_ptr<Capture>, Problem> Capture::create(const Options &options
   std::unique_ptr<PolicyTables> policies =
       TRY(PolicyTables::create(std::move(programs.policies), options.policies));
   TRY(attach_programs(programs, pins, pods, own));
-  return std::make_unique<BpfCapture>(options, std::move(pins), std::move(programs),
+  return std::make_unique<BpfCapture>(options, own.id, std::move(pins), std::move(programs),
                                       std::move(destinations), std::move(policies));
 }
 

@@ -88,15 +88,7 @@ std::string render_workloads(const Json &document, const Palette &palette) {
                text_of(each, "node"), yes_no(each.at("meshed").get<bool>()), text_of(each, "mode"),
                captured_cell(each), text_of(each, "identity")});
   }
-  std::string out = table.text(palette), closed;
-  for (const Json &each : workloads) {
-    std::string why = text_of(each, "closed");
-    if (why.empty()) continue;
-    closed += "  " +
-              printable(text_of(each, "namespace") + "/" + text_of(each, "name") + ": " + why) +
-              "\n";
-  }
-  return closed.empty() ? out : out + "\nclosed, inbound and outbound:\n" + closed;
+  return table.text(palette);
 }
 
 std::string render_certificates(const Json &document, const Palette &palette) {

@@ -91,8 +91,6 @@ Response NodeState::workloads() {
       entry.reason = "on " + (workload->node.empty() ? std::string("no node") : workload->node);
     } else if (pod == nullptr) {
       entry.reason = "no annotation culvert.dev/netns";
-    } else if (!workload->closed.empty()) {
-      entry.reason = workload->closed;
     } else {
       entry.reason = pod->reason;
     }

@@ -11,11 +11,20 @@
 
 namespace culvert {
 
-void LocalPods::apply(const Snapshot &snapshot) {
-  std::map<std::string, WorkloadPtr> wanted;
-  for (const WorkloadPtr &workload : snapshot.workloads) {
-    if (workload->node == node_ && !workload->netns.empty()) wanted[workload->key()] = workload;
+// Whose pods are ours depends on no policy, and a mesh has many more than a node.
+void LocalPods::find_ours(const Snapshot &snapshot) {
+  ours_.clear();
+  for (std::uint32_t place = 0; place < snapshot.workloads.size(); ++place) {
+    const Workload &workload = *snapshot.workloads[place];
+    if (workload.node == node_ && !workload.netns.empty()) ours_.push_back(place);
   }
+}
+
+void LocalPods::apply(const Snapshot &snapshot, bool same_places) {
+  if (!same_places) find_ours(snapshot);
+  std::map<std::string, WorkloadPtr> wanted;
+  for (const std::uint32_t place : ours_)
+    wanted[snapshot.workloads[place]->key()] = snapshot.workloads[place];
   for (auto pod = pods_.begin(); pod != pods_.end();) {
     const auto still = wanted.find(pod->first);
     if (still != wanted.end() && still->second->netns == pod->second.workload->netns) {
@@ -46,6 +55,7 @@ bool LocalPods::check() {
       forget(pod);
       changed = true;
     }
+    if (pod.known && pod.attached && pod.sweeps > 0) end_passed(pod);
     const bool due = std::chrono::steady_clock::now() >= pod.retry_at;
     if (pod.status.state != PodStatus::State::captured && due) changed |= bring_up(pod);
   }
@@ -104,14 +114,42 @@ Result<void, Problem> LocalPods::tell(Pod &pod, Policies::InForcePtr policies) {
   TRY(capture_.set_pod(*pod.netns, addresses, pod.workload->meshed,
                        policies != nullptr ? policies->number : 0, plaintext_of(*pod.workload)));
   pod.policies = std::move(policies);
+  pod.sweeps = pod.attached && pod.passed ? sweeps_after_change : 0;
+  if (pod.sweeps > 0) end_passed(pod);
+  pod.passed |= passes_any(pod.steering);
   return {};
 }
 
+// What came straight to an application in plaintext and may not any more.
+void LocalPods::end_passed(Pod &pod) {
+  --pod.sweeps;
+  const PolicyTable *table = pod.policies != nullptr ? pod.policies->table.get() : nullptr;
+  const auto stays = [&](const PassedConnection &connection) {
+    return may_pass(*pod.workload, pod.steering, table, connection);
+  };
+  const auto swept = capture_.end_passed(*pod.netns, stays);
+  if (!swept) {
+    log_event(LogLevel::error, "plaintext not ended",
+              {{"pod", pod.status.key}, {"error", swept.error().text}});
+    return;
+  }
+  for (const PassedConnection &ended : swept->ended) {
+    log_event(LogLevel::warn, "plaintext connection ended",
+              {{"src.addr", ended.client.text()},
+               {"dst.addr", ended.application.text()},
+               {"pod", pod.status.key},
+               {"mode", name(pod.workload->modes.at(ended.application.port))},
+               {"because", pod.workload->modes.because}});
+  }
+  if (pod.sweeps == 0) pod.passed = swept->left > 0 || passes_any(pod.steering);
+}
+
 // Before the policies: a first one for the pod must not meet connections that pass the daemon by.
-Result<void, Problem> LocalPods::steer(const Pod &pod) {
+Result<void, Problem> LocalPods::steer(Pod &pod) {
   // Asked for only where a probe needs them: the list has an interface for each pod of the node.
   const auto node_ips = pod.workload->probe_ports.empty() ? std::vector<Ip>() : node_addresses();
-  return capture_.steer(pod.netns->cookie, steering_of(*pod.workload, node_ips));
+  pod.steering = steering_of(*pod.workload, node_ips);
+  return capture_.steer(pod.netns->cookie, pod.steering);
 }
 
 bool LocalPods::enforce_again() {
@@ -153,6 +191,7 @@ void LocalPods::detach(Pod &pod) {
     worker->remove_listeners(pod.netns->cookie);
   capture_.detach_pod(pod.netns->cookie);
   pod.attached = false;
+  pod.passed = true;
 }
 
 void LocalPods::forget(Pod &pod) {

@@ -27,7 +27,8 @@ class LocalPods {
   LocalPods(std::string node, Capture &capture, Policies &policies, Workers &workers)
       : node_(std::move(node)), capture_(capture), policies_(policies), workers_(workers) {}
 
-  void apply(const Snapshot &snapshot);
+  // `same_places`: it shares_addresses() with the one before.
+  void apply(const Snapshot &snapshot, bool same_places);
   // Namespaces appear, vanish and are replaced without an object changing. True: something changed.
   bool check();
   // Policy sets were compiled anew though no object changed, or may be had now. True: publish.
@@ -48,6 +49,7 @@ class LocalPods {
   bool settled() const;  // nothing waits or failed
 
  private:
+  static constexpr int sweeps_after_change = 3;  // at once, and by the next check()s
   static constexpr std::chrono::milliseconds retry_after_min{500}, retry_after_max{8000};
   struct Pod {
     WorkloadPtr workload;
@@ -57,14 +59,19 @@ class LocalPods {
     bool known = false;  // to the capture programs
     bool announced = false;  // in the log
     Policies::InForcePtr policies;  // as the capture programs know them
+    InboundSteering steering;  // the same
+    bool passed = true;  // connections may be past the daemon: an earlier one may have let them
+    int sweeps = 0;  // still to do, for those that were being opened when all this changed
     PodStatus status;
     std::chrono::milliseconds retry_after = retry_after_min;
     std::chrono::steady_clock::time_point retry_at;
   };
+  void find_ours(const Snapshot &snapshot);
   bool bring_up(Pod &pod);
   bool attach(Pod &pod);
   Result<void, Problem> tell(Pod &pod, Policies::InForcePtr policies);
-  Result<void, Problem> steer(const Pod &pod);
+  Result<void, Problem> steer(Pod &pod);
+  void end_passed(Pod &pod);
   void detach(Pod &pod);
   void forget(Pod &pod);
   bool namespace_is_same(const Pod &pod) const;
@@ -74,6 +81,7 @@ class LocalPods {
   Capture &capture_;
   Policies &policies_;
   Workers &workers_;
+  std::vector<std::uint32_t> ours_;  // places in Snapshot::workloads
   std::map<std::string, Pod> pods_;  // by key
 };
 

@@ -139,7 +139,7 @@ void NodeState::apply(const SnapshotPtr &snapshot) {
   // Policies alone change no destination.
   if (!same_addresses || !destinations_problem_.empty()) set_destinations();
   policies_->know(snapshot);
-  pods_->apply(*snapshot);
+  pods_->apply(*snapshot, same_addresses);
   pods_->enforce_again();
   log_event(LogLevel::info, "snapshot applied",
             {{"snapshot", snapshot->number},

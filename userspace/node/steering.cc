@@ -27,15 +27,12 @@ Steer steer_of(MtlsMode mode) {
 
 // Policies are asked about plaintext, too, and only the daemon asks them.
 bool needs_daemon(const Workload &workload) {
-  return !workload.meshed || !workload.closed.empty() || workload.policies == nullptr ||
-         !workload.policies->policies.empty();
+  return !workload.meshed || workload.policies == nullptr || !workload.policies->policies.empty();
 }
 
 void add(Capture::Destinations &destinations, const Workload &workload, const Ip &ip) {
   const InboundModes &modes = workload.modes;
-  const auto is_clear = [&](MtlsMode mode) {
-    return mode == MtlsMode::disable && workload.closed.empty();
-  };
+  const auto is_clear = [](MtlsMode mode) { return mode == MtlsMode::disable; };
   const bool clear = is_clear(modes.everywhere);
   if (clear) destinations.in_clear.push_back({ip, 0});
   if (!clear) destinations.workloads.push_back(ip);
@@ -61,7 +58,7 @@ bool is_link_local(const Ip &ip) { return ip.bytes[0] == 0xfe && (ip.bytes[1] & 
 
 InboundSteering steering_of(const Workload &workload, const std::vector<Ip> &node_ips) {
   InboundSteering steering;
-  if (workload.meshed && workload.closed.empty()) {
+  if (workload.meshed) {
     steering.probe_ports = workload.probe_ports;
     steering.node_ips = node_ips;
   }
@@ -70,6 +67,24 @@ InboundSteering steering_of(const Workload &workload, const std::vector<Ip> &nod
   for (const InboundModes::Port &port : workload.modes.ports)
     steering.ports.push_back({port.port, steer_of(port.mode)});
   return steering;
+}
+
+bool passes_any(const InboundSteering &steering) {
+  const auto passes = [](const InboundSteering::Port &port) { return port.steer != Steer::all; };
+  return steering.everywhere != Steer::all || !steering.probe_ports.empty() ||
+         std::ranges::any_of(steering.ports, passes);
+}
+
+bool may_pass(const Workload &workload, const InboundSteering &steering,
+              const PolicyTable *policies, const PassedConnection &connection) {
+  const auto &[client, application] = connection;
+  const auto has = [](const auto &all, const auto &one) {
+    return std::ranges::find(all, one) != all.end();
+  };
+  if (has(steering.probe_ports, application.port) && has(steering.node_ips, client.ip)) return true;
+  if (workload.modes.at(application.port) == MtlsMode::strict) return false;
+  const Client asking{IDENTITY_NONE, client.ip, !application.ip.is_v4()};
+  return judge({SpiffeId(), &workload, application.port}, asking, policies).has_value();
 }
 
 Plaintext plaintext_of(const Workload &workload) {

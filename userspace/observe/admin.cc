@@ -132,8 +132,7 @@ std::string workloads_json(std::span<const WorkloadStatus> workloads) {
                     {"meshed", workload.meshed},
                     {"mode", text_or_null(status.mode)},
                     {"captured", status.captured},
-                    {"reason", text_or_null(status.reason)},
-                    {"closed", text_or_null(workload.closed)}});
+                    {"reason", text_or_null(status.reason)}});
   }
   return document({{"workloads", list}});
 }

@@ -31,16 +31,10 @@ std::vector<Reason> membership(const ExplainInput &input) {
                                                         "identity"});
   } else if (!source->meshed) {
     out.push_back({false, not_meshed(*source) + ": it connects without identity"});
-  } else if (!source->closed.empty()) {
-    out.push_back({true, pod(*source) + " is closed, inbound and outbound: " + source->closed});
   }
   if (!destination.meshed) {
     out.push_back({false, not_meshed(destination) + ": culvert judges no connection to it"});
     return out;
-  }
-  if (!destination.closed.empty()) {
-    out.push_back(
-        {true, pod(destination) + " is closed, inbound and outbound: " + destination.closed});
   }
   if (input.peer == nullptr && input.mode == "STRICT") {
     out.push_back({true, "mode STRICT takes no connection in plaintext"});
@@ -125,8 +119,6 @@ void add_judgement(Json &json, const ExplainInput &input) {
   if (!input.live) return;
   const LiveVerdict live = read_live(*input.live, set);
   json["live"] = {{"allowed", live.allowed}, {"policy", key_or_null(live.policy)}};
-  // A closed workload's maps have to refuse, and not to say what its policies say.
-  if (!input.destination->closed.empty()) return;
   json["agree"] = live.known && live.allowed == decision.allowed && live.policy == decision.policy;
 }
 

@@ -35,7 +35,6 @@ std::string_view response_flags(Refusal refusal) {
   switch (refusal) {
     case Refusal::none:
       return "-";
-    case Refusal::policy_unsupported:
     case Refusal::policy_pending:
     case Refusal::policy_denied:
     case Refusal::peer_refused:

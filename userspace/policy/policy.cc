@@ -5,8 +5,7 @@ namespace culvert {
 namespace {
 
 Refusal judge_destination(const Workload *destination) {
-  if (destination == nullptr || !destination->meshed) return Refusal::pod_gone;
-  return destination->closed.empty() ? Refusal::none : Refusal::policy_unsupported;
+  return destination == nullptr || !destination->meshed ? Refusal::pod_gone : Refusal::none;
 }
 
 Refusal judge_peer(const SpiffeId &peer, const Workload &destination) {

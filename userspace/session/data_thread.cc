@@ -114,7 +114,7 @@ void DataThread::apply(std::shared_ptr<const NodeView> next) {
     const PodView *source = pod(key.source);
     if (source == nullptr || source->identity != idle.identity) return false;
     const WorkloadPtr destination = view->snapshot->workload(key.destination.ip);
-    return destination != nullptr && destination->meshed && destination->closed.empty() &&
+    return destination != nullptr && destination->meshed &&
            destination->policies == idle.policies && destination->id == idle.tunnel->facts().peer;
   });
   for (auto next_session = sessions_.begin(); next_session != sessions_.end();) {

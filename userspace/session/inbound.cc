@@ -253,8 +253,6 @@ void InboundSession::on_view() {
   if (state_ == State::over) return;
   const PodView *pod = thread_.pod(cookie_);
   if (pod == nullptr) return over(Refusal::pod_gone, "");
-  if (!pod->workload->closed.empty())
-    return over(Refusal::policy_unsupported, pod->workload->closed);
   if (plaintext() && pod->workload->modes.at(local_.port) == MtlsMode::strict)
     return over(Refusal::plaintext, "mode STRICT by " + pod->workload->modes.because);
   if (state_ == State::numbering) return begin();

@@ -67,8 +67,6 @@ Refusal OutboundSession::pick(const ServicePort &service, const Ip &wanted) {
 // ---- how to get there ----
 
 void OutboundSession::proceed() {
-  if (!source_->closed.empty()) return over(Refusal::policy_unsupported, source_->closed);
-  if (!destination_->closed.empty()) return over(Refusal::policy_unsupported, destination_->closed);
   auto permit = judge({source_->id, destination_.get(), target_.port});
   if (!permit) return over(permit.error(), destination_->key());
   permit_ = *permit;
@@ -252,12 +250,7 @@ void OutboundSession::release_tunnel(bool reusable) {
 
 void OutboundSession::on_view() {
   if (state_ == State::over) return;
-  const PodView *pod = thread_.pod(cookie_);
-  if (pod == nullptr) return over(Refusal::pod_gone, "");
-  if (!pod->workload->closed.empty())
-    return over(Refusal::policy_unsupported, pod->workload->closed);
-  const WorkloadPtr now = thread_.view->snapshot->workload(target_.ip);
-  if (now != nullptr && !now->closed.empty()) over(Refusal::policy_unsupported, now->closed);
+  if (thread_.pod(cookie_) == nullptr) over(Refusal::pod_gone, "");
 }
 
 bool OutboundSession::describe(ConnectionRecord &record) const {
