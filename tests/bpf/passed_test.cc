@@ -101,7 +101,7 @@ TEST_CASE("passed: not what the pod itself opened, nor what is within the pod") 
   const Ip elsewhere = *Ip::parse("10.9.0.9");  // of no workload
   pods.world.a->shell("ip addr add " + elsewhere.text() + "/24 dev eth0");
   const UniqueFd far_listener = pods.world.a->outside_socket(AF_INET);
-  bind_to(far_listener.get(), {Ip{}, 9000});
+  bind_to(far_listener.get(), {elsewhere, 9000});
   Passing::Connection outbound{pods.world.b->application_socket(AF_INET), {}};
   REQUIRE(connect_to(outbound.client.get(), {elsewhere, 9000}) == 0);
   outbound.application = std::move(accept_on(far_listener.get())->fd);
