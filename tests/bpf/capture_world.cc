@@ -157,6 +157,10 @@ World::World() {
   base_cgroup = cgroup2_mount() + "/" + name;
   options.cgroup = base_cgroup + "/pods";
   options.bpffs = "/sys/fs/bpf/" + name;
+  // As many as a case needs: each makes the maps anew, which takes seconds in a virtual machine.
+  options.destinations_max = options.flows_max = 8192;
+  options.policies = {
+      .sets = 1024, .identities = 65536, .sources = 65536, .ports = 8192, .cells = 65536};
   std::filesystem::create_directories(options.cgroup + "/pod");
   daemon_cgroup = base_cgroup + "/daemon";
   std::filesystem::create_directories(daemon_cgroup);
