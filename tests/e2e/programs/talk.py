@@ -283,6 +283,9 @@ def churn(host, port, canary, seconds, least=0):
             word = "ok"
         except OSError as error:
             word = _name(error)
+            if word == "ENOTCONN":  # of shutdown(2): it has been reset already
+                word = "ECONNRESET"
+            time.sleep(0.002)  # a refusal costs nothing: leave something to others
         except RuntimeError as error:
             word = "cut" if "early" in str(error) else str(error)
         seen[word] = seen.get(word, 0) + 1
