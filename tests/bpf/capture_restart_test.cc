@@ -2,11 +2,13 @@
 // What outlives a daemon, and how the next one takes it over.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <thread>
 
 #include "capture_world.h"
+#include "scale.h"
 
 using namespace culvert;
 using namespace culvert::test;
@@ -24,10 +26,13 @@ TEST_CASE("restart: 100 take-overs under load, no connection passes in clear, no
   REQUIRE(listeners);
   const FlowTable flows = first->flows();
 
+  const int each_client = std::max(60, static_cast<int>(scaled(1500)));
+  const int takeovers_least = std::max(3, static_cast<int>(scaled(100)));
+  const int all = 2 * each_client;
   // Sockets are made beforehand: the pod's process serves one at a time.
   std::vector<UniqueFd> clients[2];
   for (int index = 0; index < 2; ++index) {
-    for (int count = 0; count < 1500; ++count) {
+    for (int count = 0; count < each_client; ++count) {
       clients[index].push_back(world.a->application_socket(flavours[index].family));
     }
   }
@@ -65,18 +70,17 @@ TEST_CASE("restart: 100 take-overs under load, no connection passes in clear, no
     });
   }
   int takeovers = 0;
-  for (; takeovers < 100 || running > 0; ++takeovers)
+  for (; takeovers < takeovers_least || running > 0; ++takeovers)
     world.capture();
-  CHECK(eventually([&] { return taken == 3000; }));
+  CHECK(eventually([&] { return taken == all; }));
   stop = true;
   for (std::thread &thread : threads)
     thread.join();
-  CHECK(takeovers >= 100);
-  CHECK(connected == 3000);
+  CHECK(connected == all);
   CHECK(failed == 0);
   CHECK(wrong == 0);
   CHECK_FALSE(accept_on(in_clear.get(), 0));
-  CHECK(event(*first, "captured") == 3000);
+  CHECK(event(*first, "captured") == static_cast<std::uint64_t>(all));
 }
 
 TEST_CASE("restart: the maps are taken over and stale destinations removed by the next set") {

@@ -7,6 +7,7 @@ add_executable(capture_netns_test bpf/capture_world.cc bpf/capture_sockets.cc bp
                bpf/capture_restart_test.cc bpf/capture_policy_test.cc bpf/policy_swap_test.cc
                bpf/policy_maps_test.cc bpf/steering_test.cc bpf/capture_clear_test.cc
                bpf/passed_test.cc)
+target_include_directories(capture_netns_test PRIVATE ${CMAKE_CURRENT_LIST_DIR}/../support)
 target_link_libraries(capture_netns_test PRIVATE culvert_capture Catch2::Catch2WithMain)
 add_test(NAME netns.capture_netns_test COMMAND capture_netns_test)
 set_tests_properties(netns.capture_netns_test PROPERTIES LABELS netns TIMEOUT 900)
