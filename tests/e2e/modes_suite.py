@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lab import manifests  # noqa: E402
 from lab.policies import deny, policy, source, write as write_policies  # noqa: E402
-from lab.reach import PORT, POD_WAYS, SERVICE_PORT, gets_in, is_reset  # noqa: E402
+from lab.reach import PORT, POD_WAYS, SERVICE_PORT, gets_in, is_reset, stay  # noqa: E402
 from lab.refusals import refused  # noqa: E402
 from lab.servers import nginx  # noqa: E402
 from lab.settings import patience  # noqa: E402
@@ -220,11 +220,8 @@ def nearest(lab):
 @case("a stricter mode ends live plaintext that the daemon relays within a second, and no tunnel")
 def stricter(lab):
     with in_force(lab, [peers("default", "PERMISSIVE")], [DENY_NOBODY], p9001="PERMISSIVE"):
-        plain = lab.pods["plain"].spawn("talk.wait_end", host=lab.pods["server"].ip4, port=PORT, canary="none")
-        tunnel = lab.pods["client"].spawn("talk.long_echo", host=lab.pods["server"].ip4, port=PORT,
-                                          canary="none", seconds=4)
-        plain.ready()
-        tunnel.ready()
+        plain = stay(lab, "wait_end", "plain", canary="none")
+        tunnel = stay(lab, "long_echo", "client", canary="none", seconds=4)
         with refused(lab.b.daemon, "plaintext", direction="inbound"):
             began = time.monotonic()
             put(lab, [peers("default", "STRICT")], [DENY_NOBODY], p9001="STRICT")
@@ -237,12 +234,8 @@ def stricter(lab):
 
 @case("a stricter mode or policy ends plaintext that passes the daemon by within a second, and no more")
 def stricter_directly(lab):
-    server = lab.pods["server"]
-
-    def held(place, address):
-        process = lab.pods[place].spawn("talk.wait_end", host=address, port=PORT, canary="none")
-        process.ready()
-        return process
+    def held():
+        return [stay(lab, "wait_end", "plain", way, canary="none") for way in POD_WAYS]
 
     def ends(processes):
         began = time.monotonic()
@@ -255,9 +248,8 @@ def stricter_directly(lab):
             ([permissive], [policy("named", source(principals=["*"]), app="server")], {"p9001": "PERMISSIVE"})):
         with in_force(lab, [permissive], p9001="PERMISSIVE"):
             ended = passed(lab, "ended_plaintext")
-            plain = [held("plain", address) for address in (server.ip4, server.ip6)]
-            tunnel = lab.pods["client"].spawn("talk.long_echo", host=server.ip4, port=PORT, canary="none", seconds=4)
-            tunnel.ready()
+            plain = held()
+            tunnel = stay(lab, "long_echo", "client", canary="none", seconds=4)
             put(lab, objects, policies, **modes)
             ends(plain)
             check(passed(lab, "ended_plaintext") == ended + 2, "they are not counted")
@@ -267,7 +259,7 @@ def stricter_directly(lab):
             is_reset(lab, "plain")
     blocks = policy("by-block", source(ipBlocks=[lab.pods["plain"].ip4]), app="server")
     with in_force(lab, [permissive], p9001="PERMISSIVE"):
-        stays, goes = held("plain", server.ip4), held("plain", server.ip6)
+        stays, goes = held()  # IPv4, IPv6
         put(lab, [permissive], [blocks], p9001="PERMISSIVE")
         ends([goes])
         time.sleep(1.5 * patience())

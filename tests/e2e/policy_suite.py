@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lab import certificates  # noqa: E402
 from lab.policies import deny, in_force, policy, put, source, to_port, when, write  # noqa: E402
-from lab.reach import PORT, POD_WAYS, REFUSED, SERVICE_PORT, gets_in, is_reset, outcome  # noqa: E402
+from lab.reach import PORT, POD_WAYS, REFUSED, SERVICE_PORT, gets_in, is_reset, outcome, stay  # noqa: E402
 from lab.refusals import refused  # noqa: E402
 from lab.settings import build_directory, patience, scaled  # noqa: E402
 from lab.suite import WAYS, Suite, check, equal, eventually, target  # noqa: E402
@@ -51,14 +51,6 @@ suite.setup = setup
 
 def case(name, timeout=60):
     return suite.case(name, timeout, mesh=True)
-
-
-def stay(lab, function, pod, way=WAYS[0], **arguments):
-    """A connection that is there when this returns."""
-    process = lab.pods[pod].spawn(f"talk.{function}", host=target(lab, "server", way).address,
-                                  port=PORT, canary=lab.canary, **arguments)
-    process.ready()
-    return process
 
 
 # --- who ------------------------------------------------------------------------------------------

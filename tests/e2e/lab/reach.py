@@ -15,6 +15,14 @@ def outcome(lab, place, to="server", way=WAYS[0], port=PORT):
     return where.call("talk.outcome", host=target(lab, to, way).address, port=port)
 
 
+def stay(lab, function, pod, way=WAYS[0], **arguments):
+    """A connection that is there when this returns; it carries the canary, unless another is given."""
+    process = lab.pods[pod].spawn(f"talk.{function}", host=target(lab, "server", way).address, port=PORT,
+                                  **{"canary": lab.canary, **arguments})
+    process.ready()
+    return process
+
+
 def gets_in(lab, *places, ways=POD_WAYS, **where):
     for place in places:
         for way in ways:
