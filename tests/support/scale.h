@@ -8,11 +8,11 @@
 
 namespace culvert {
 
-inline std::uint64_t scaled(std::uint64_t amount) {
+inline std::uint64_t scaled(std::uint64_t amount, std::uint64_t least = 1) {
   const char *given = std::getenv("CULVERT_SCALE");
   const double scale = given != nullptr ? std::strtod(given, nullptr) : 1;
   const double wanted = static_cast<double>(amount) * scale;
-  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(wanted));
+  return std::max(least, static_cast<std::uint64_t>(wanted));
 }
 
 }  // namespace culvert
