@@ -35,6 +35,9 @@ T value_at(Bytes bytes) {
   return value;
 }
 
+// What comes `size` bytes later, which may be behind the end.
+Bytes after(std::size_t size, Bytes bytes) { return bytes.subspan(std::min(size, bytes.size())); }
+
 Endpoint endpoint_of(std::uint8_t family, const __be32 (&address)[4], __be16 port) {
   Endpoint endpoint{{}, ntohs(port)};
   if (family == AF_INET6) {
@@ -56,8 +59,7 @@ std::uint64_t cgroup_in(Bytes attributes) {
     if (head.rta_len < sizeof head || head.rta_len > attributes.size()) return 0;
     if (head.rta_type == INET_DIAG_CGROUP_ID)
       return value_at<std::uint64_t>(attributes.subspan(sizeof head));
-    attributes =
-        attributes.subspan(std::min<std::size_t>(RTA_ALIGN(head.rta_len), attributes.size()));
+    attributes = after(RTA_ALIGN(head.rta_len), attributes);
   }
   return 0;
 }
@@ -66,7 +68,7 @@ TcpSocket socket_of(Bytes message) {
   const auto found = value_at<inet_diag_msg>(message);
   return {endpoint_of(found.idiag_family, found.id.idiag_src, found.id.idiag_sport),
           endpoint_of(found.idiag_family, found.id.idiag_dst, found.id.idiag_dport),
-          cgroup_in(message.subspan(std::min(sizeof found, message.size()))),
+          cgroup_in(after(sizeof found, message)),
           found.idiag_family,
           found.idiag_state,
           found.id};
@@ -85,8 +87,7 @@ Result<bool> read_messages(Bytes datagram, std::vector<TcpSocket> &into) {
       return true;
     }
     if (head.nlmsg_type == SOCK_DIAG_BY_FAMILY) into.push_back(socket_of(body));
-    datagram =
-        datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(head.nlmsg_len), datagram.size()));
+    datagram = after(NLMSG_ALIGN(head.nlmsg_len), datagram);
   }
   return false;
 }
