@@ -24,7 +24,7 @@ SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
 	struct culvert_address to = {.port = bpf_ntohs(ctx->user_port)};
-	struct pod_entry pod;
+	struct pod_entry pod = {};
 
 	if (ctx->protocol != IPPROTO_TCP)
 		return CONNECT_PASS;

@@ -63,7 +63,7 @@ static __always_inline int last_word(struct bpf_sock_addr *ctx, const struct cul
 	const struct socket_state *state = bpf_sk_storage_get(&sockets, ctx->sk, NULL, 0);
 	bool announced = state && state->role == SOCKET_ANNOUNCE;
 	bool settled;
-	struct pod_entry pod;
+	struct pod_entry pod = {};
 
 	settled = find_pod(bpf_get_netns_cookie(ctx), &pod);
 	if (settled && !pod.mesh && !announced)
