@@ -51,11 +51,11 @@ class SocketAddress {
   sockaddr *get() { return reinterpret_cast<sockaddr *>(&storage_); }
   socklen_t size() const { return size_; }
   socklen_t *size_pointer() { return &size_; }
-  int family() const { return storage_.ss_family; }
+  int family() const { return storage_.sin6_family; }
   Endpoint endpoint() const;  // {} if neither AF_INET nor AF_INET6
 
  private:
-  sockaddr_storage storage_{};
+  sockaddr_in6 storage_{};  // the larger of the two; sessions hold one each
   socklen_t size_ = sizeof storage_;
 };
 

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,6 +122,7 @@ using PassedStays = std::function<bool(const PassedConnection &)>;
 struct PassedSweep {
   std::vector<PassedConnection> ended;
   std::size_t left = 0;  // others that there are
+  std::optional<Problem> problem;  // some could not be found, or not ended
 };
 
 struct MapUse {
@@ -157,10 +159,8 @@ class Capture {
   // being written. Problem: it does not fit; everything is steered then.
   virtual Result<void, Problem> steer(std::uint64_t cookie, const InboundSteering &steering) = 0;
   // Ends, as a reset would, those inbound connections that pass the daemon by for which `stays`
-  // says no. One that is being opened at this moment may be missed: ask again. Problem: the kernel
-  // cannot; what could be ended is.
-  virtual Result<PassedSweep, Problem> end_passed(const PodNetns &netns,
-                                                  const PassedStays &stays) = 0;
+  // says no. One that is being opened at this moment may be missed: ask again.
+  virtual PassedSweep end_passed(const PodNetns &netns, const PassedStays &stays) = 0;
   // Stops steering inbound connections (the pod left the mesh or is gone) and removes the pins.
   virtual void detach_pod(std::uint64_t cookie) = 0;
   // Pods that a previous daemon knew and that have been neither set nor attached since. Once every

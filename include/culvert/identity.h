@@ -27,13 +27,16 @@ class SpiffeId {
   // spiffe://<trustDomain>/ns/<namespace>/sa/<serviceaccount>; nullopt if a part is not legal
   static std::optional<SpiffeId> workload(std::string_view trust_domain, std::string_view ns,
                                           std::string_view service_account);
-  const std::string &text() const { return text_; }
+  const std::string &text() const;
   std::string_view trust_domain() const;
   std::string_view path() const;  // "/ns/a/sa/b"
-  auto operator<=>(const SpiffeId &) const = default;
+  std::strong_ordering operator<=>(const SpiffeId &other) const { return text() <=> other.text(); }
+  bool operator==(const SpiffeId &other) const {
+    return text_ == other.text_ || text() == other.text();
+  }
 
  private:
-  std::string text_;
+  std::shared_ptr<const std::string> text_;  // null: empty; copies share it: every tunnel has two
 };
 
 struct Svid {

@@ -30,6 +30,8 @@ struct InboundModes {
   std::string because;  // what decided: "PeerAuthentication shop/default", "defaultMode"
 
   MtlsMode at(std::uint16_t port) const;
+  // Then its policies are asked, as without an identity.
+  bool takes_plaintext(std::uint16_t port) const { return at(port) != MtlsMode::strict; }
   bool operator==(const InboundModes &) const = default;
 };
 

@@ -36,9 +36,9 @@ class Passing {
   }
 
   PassedSweep sweep(const PassedStays &stays) {
-    auto swept = capture->end_passed(world.b->netns, stays);
-    if (!swept) FAIL(swept.error().text);
-    return std::move(*swept);
+    PassedSweep swept = capture->end_passed(world.b->netns, stays);
+    if (swept.problem) FAIL(swept.problem->text);
+    return swept;
   }
 
   World world;

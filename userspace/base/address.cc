@@ -98,12 +98,12 @@ SocketAddress::SocketAddress(const Endpoint &endpoint) {
 }
 
 Endpoint SocketAddress::endpoint() const {
-  if (storage_.ss_family == AF_INET) {
+  if (storage_.sin6_family == AF_INET) {
     sockaddr_in v4;
     std::memcpy(&v4, &storage_, sizeof v4);
     return {mapped(&v4.sin_addr), ntohs(v4.sin_port)};
   }
-  if (storage_.ss_family == AF_INET6) {
+  if (storage_.sin6_family == AF_INET6) {
     sockaddr_in6 v6;
     std::memcpy(&v6, &storage_, sizeof v6);
     Ip ip;

@@ -91,10 +91,9 @@ class BpfCapture final : public Capture {
     return found->second.steering.set(steering);
   }
 
-  Result<PassedSweep, Problem> end_passed(const PodNetns &netns,
-                                          const PassedStays &stays) override {
-    auto swept = end_passed_in(netns, own_cgroup_, stays);
-    if (swept) ended_plaintext_ += swept->ended.size();
+  PassedSweep end_passed(const PodNetns &netns, const PassedStays &stays) override {
+    PassedSweep swept = end_passed_in(netns, own_cgroup_, stays);
+    ended_plaintext_ += swept.ended.size();
     return swept;
   }
 

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 
 #include <set>
+#include <span>
 
 #include "problem_text.h"
 #include "socket_diag.h"
@@ -36,33 +37,43 @@ std::vector<TcpSocket> passed_among(const std::vector<TcpSocket> &sockets,
   return passed;
 }
 
-Result<PassedSweep> sweep(const PodNetns &netns, std::uint64_t own_cgroup,
-                          const PassedStays &stays) {
-  const SocketDiag diag = TRY(SocketDiag::open(netns.fd.get()));
-  PassedSweep swept;
-  for (const TcpSocket &socket : passed_among(TRY(diag.sockets()), own_cgroup)) {
+// Of several errors the last is told: they have one cause, mostly.
+Result<> end_all(const SocketDiag &diag, std::span<const TcpSocket> sockets,
+                 const PassedStays &stays, PassedSweep &swept) {
+  Result<> outcome;
+  for (const TcpSocket &socket : sockets) {
     const PassedConnection connection{socket.remote, socket.local};
     if (stays(connection)) {
       ++swept.left;
-      continue;
+    } else if (const Result<> ended = diag.end(socket); ended) {
+      swept.ended.push_back(connection);
+    } else if (ended.error().code != ENOENT) {  // that one ended by itself
+      ++swept.left;
+      outcome = ended;
     }
-    const Result<> ended = diag.end(socket);
-    if (!ended && ended.error().code == ENOENT) continue;
-    TRY(ended);
-    swept.ended.push_back(connection);
   }
-  return swept;
+  return outcome;
+}
+
+Result<> sweep(const PodNetns &netns, std::uint64_t own_cgroup, const PassedStays &stays,
+               PassedSweep &swept) {
+  const SocketDiag diag = TRY(SocketDiag::open(netns.fd.get()));
+  return end_all(diag, passed_among(TRY(diag.sockets()), own_cgroup), stays, swept);
 }
 
 }  // namespace
 
-Result<PassedSweep, Problem> end_passed_in(const PodNetns &netns, std::uint64_t own_cgroup,
-                                           const PassedStays &stays) {
-  Result<PassedSweep> swept = sweep(netns, own_cgroup, stays);
-  if (swept) return std::move(*swept);
-  return problem_with("plaintext connections of a pod", swept.error().what, swept.error().code,
-                      "the kernel needs tcp_diag and CONFIG_INET_DIAG_DESTROY to end those that a "
-                      "stricter mode refuses; until they end by themselves they go on");
+PassedSweep end_passed_in(const PodNetns &netns, std::uint64_t own_cgroup,
+                          const PassedStays &stays) {
+  PassedSweep swept;
+  const Result<> outcome = sweep(netns, own_cgroup, stays, swept);
+  if (outcome) return swept;
+  swept.problem =
+      problem_with("plaintext connections of a pod", outcome.error().what, outcome.error().code,
+                   "the kernel needs tcp_diag and CONFIG_INET_DIAG_DESTROY to end those that a "
+                   "stricter mode refuses; until they end by themselves they go on")
+          .error();
+  return swept;
 }
 
 }  // namespace culvert

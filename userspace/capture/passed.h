@@ -5,12 +5,11 @@
 #include <cstdint>
 
 #include "culvert/capture.h"
-#include "culvert/result.h"
 
 namespace culvert {
 
 // See Capture::end_passed. `own_cgroup`: the daemon's, whose sockets are none of these.
-Result<PassedSweep, Problem> end_passed_in(const PodNetns &netns, std::uint64_t own_cgroup,
-                                           const PassedStays &stays);
+PassedSweep end_passed_in(const PodNetns &netns, std::uint64_t own_cgroup,
+                          const PassedStays &stays);
 
 }  // namespace culvert

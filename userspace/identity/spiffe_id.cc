@@ -48,7 +48,7 @@ std::optional<SpiffeId> SpiffeId::parse(std::string_view text) {
   if (!legal_trust_domain(rest.substr(0, slash))) return std::nullopt;
   if (!legal_path(rest.substr(slash))) return std::nullopt;
   SpiffeId out;
-  out.text_ = text;
+  out.text_ = std::make_shared<const std::string>(text);
   return out;
 }
 
@@ -62,15 +62,21 @@ std::optional<SpiffeId> SpiffeId::workload(std::string_view trust_domain, std::s
   return parse(text);
 }
 
+const std::string &SpiffeId::text() const {
+  static const std::string empty;
+  return text_ != nullptr ? *text_ : empty;
+}
+
 std::string_view SpiffeId::trust_domain() const {
-  const std::string_view rest =
-      std::string_view(text_).substr(std::min(scheme.size(), text_.size()));
+  const std::string_view all = text();
+  const std::string_view rest = all.substr(std::min(scheme.size(), all.size()));
   return rest.substr(0, rest.find('/'));
 }
 
 std::string_view SpiffeId::path() const {
+  const std::string_view all = text();
   const std::size_t before = scheme.size() + trust_domain().size();
-  return std::string_view(text_).substr(std::min(before, text_.size()));
+  return all.substr(std::min(before, all.size()));
 }
 
 }  // namespace culvert

@@ -115,9 +115,14 @@ Result<void, Problem> LocalPods::tell(Pod &pod, Policies::InForcePtr policies) {
                        policies != nullptr ? policies->number : 0, plaintext_of(*pod.workload)));
   pod.policies = std::move(policies);
   pod.sweeps = pod.attached && pod.passed ? sweeps_after_change : 0;
-  if (pod.sweeps > 0) end_passed(pod);
   pod.passed |= passes_any(pod.steering);
   return {};
+}
+
+void LocalPods::end_passed() {
+  for (auto &[key, pod] : pods_) {
+    if (pod.sweeps == sweeps_after_change) end_passed(pod);
+  }
 }
 
 // What came straight to an application in plaintext and may not any more.
@@ -128,12 +133,7 @@ void LocalPods::end_passed(Pod &pod) {
     return may_pass(*pod.workload, pod.steering, table, connection);
   };
   const auto swept = capture_.end_passed(*pod.netns, stays);
-  if (!swept) {
-    log_event(LogLevel::error, "plaintext not ended",
-              {{"pod", pod.status.key}, {"error", swept.error().text}});
-    return;
-  }
-  for (const PassedConnection &ended : swept->ended) {
+  for (const PassedConnection &ended : swept.ended) {
     log_event(LogLevel::warn, "plaintext connection ended",
               {{"src.addr", ended.client.text()},
                {"dst.addr", ended.application.text()},
@@ -141,7 +141,12 @@ void LocalPods::end_passed(Pod &pod) {
                {"mode", name(pod.workload->modes.at(ended.application.port))},
                {"because", pod.workload->modes.because}});
   }
-  if (pod.sweeps == 0) pod.passed = swept->left > 0 || passes_any(pod.steering);
+  if (swept.problem) {
+    log_event(LogLevel::error, "plaintext not ended",
+              {{"pod", pod.status.key}, {"error", swept.problem->text}});
+  } else if (pod.sweeps == 0) {
+    pod.passed = swept.left > 0 || passes_any(pod.steering);
+  }
 }
 
 // Before the policies: a first one for the pod must not meet connections that pass the daemon by.
@@ -192,6 +197,7 @@ void LocalPods::detach(Pod &pod) {
   capture_.detach_pod(pod.netns->cookie);
   pod.attached = false;
   pod.passed = true;
+  pod.sweeps = 0;
 }
 
 void LocalPods::forget(Pod &pod) {

@@ -37,6 +37,10 @@ class LocalPods {
   // sets go.
   void drop_orphans();
 
+  // Plaintext that passed the daemon by, and may not since the pod was told anew, is ended. It takes
+  // dumps of a pod's sockets, so every pod is told first; check() looks again.
+  void end_passed();
+
   // Hands new listeners to the data threads, which must have the pods' view by then: until now
   // connections wait in the kernel.
   void listen();
@@ -49,7 +53,7 @@ class LocalPods {
   bool settled() const;  // nothing waits or failed
 
  private:
-  static constexpr int sweeps_after_change = 3;  // at once, and by the next check()s
+  static constexpr int sweeps_after_change = 3;  // by end_passed(), then by check()
   static constexpr std::chrono::milliseconds retry_after_min{500}, retry_after_max{8000};
   struct Pod {
     WorkloadPtr workload;

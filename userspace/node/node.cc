@@ -169,6 +169,7 @@ void NodeState::publish() {
   for (auto &worker : workers_)
     worker->apply(published);
   pods_->listen();
+  pods_->end_passed();
   policies_->collect();
 }
 

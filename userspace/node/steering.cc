@@ -82,7 +82,7 @@ bool may_pass(const Workload &workload, const InboundSteering &steering,
     return std::ranges::find(all, one) != all.end();
   };
   if (has(steering.probe_ports, application.port) && has(steering.node_ips, client.ip)) return true;
-  if (workload.modes.at(application.port) == MtlsMode::strict) return false;
+  if (!workload.modes.takes_plaintext(application.port)) return false;
   const Client asking{IDENTITY_NONE, client.ip, !application.ip.is_v4()};
   return judge({SpiffeId(), &workload, application.port}, asking, policies).has_value();
 }

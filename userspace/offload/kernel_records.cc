@@ -17,7 +17,8 @@ class KernelRecords final : public Records {
         send_keys_(send),
         receive_keys_(receive),
         rekey_(options.kernel_rekey),
-        key_update_records_(options.key_update_records) {}
+        key_update_records_(options.key_update_records),
+        outbox_(fd, pool, error_) {}
 
   RecordEngine engine() const override { return RecordEngine::kernel; }
   Layout layout() const override {
@@ -25,31 +26,16 @@ class KernelRecords final : public Records {
   }
 
   Flow send_buffer(BufferHandle &buffer, std::size_t size_bytes) override {
-    ENSURE(outbox_ == nullptr && size_bytes > 0);
-    std::size_t sent = 0;
+    ENSURE(outbox_.empty() && size_bytes > 0);
     count_records(size_bytes);
     if (unsent()) return queue(ContentType::application_data, {buffer->bytes, size_bytes});
-    const Flow flow = send_now(fd_, {buffer->bytes, size_bytes}, sent, error_);
-    if (flow == Flow::blocked) {
-      buffer->first = sent;
-      buffer->last = size_bytes;
-      outbox_ = std::move(buffer);
-    }
-    return flow;
+    return outbox_.send(buffer, size_bytes);
   }
 
   Flow send_slot(std::span<std::uint8_t> content) override {
-    ENSURE(outbox_ == nullptr && !content.empty());
-    std::size_t sent = 0;
+    ENSURE(outbox_.empty() && !content.empty());
     count_records(content.size());
-    if (unsent()) return queue(ContentType::application_data, content);
-    const Flow flow = send_now(fd_, content, sent, error_);
-    if (flow == Flow::blocked) {
-      outbox_ = pool_.take();
-      outbox_->last = content.size() - sent;
-      std::memcpy(outbox_->bytes, content.data() + sent, outbox_->last);
-    }
-    return flow;
+    return unsent() ? queue(ContentType::application_data, content) : outbox_.send(content);
   }
 
   Flow send_control(ContentType type, std::span<const std::uint8_t> content) override {
@@ -63,11 +49,7 @@ class KernelRecords final : public Records {
   }
 
   Flow flush() override {
-    if (outbox_ != nullptr) {
-      const Flow flow = send_now(fd_, {outbox_->bytes, outbox_->last}, outbox_->first, error_);
-      if (flow != Flow::done) return flow;
-      outbox_.reset();
-    }
+    if (const Flow flow = outbox_.flush(); flow != Flow::done) return flow;
     while (!control_.empty()) {
       Control &first = control_.front();
       const ssize_t n = send_record(fd_, first.type, first.content);
@@ -82,7 +64,7 @@ class KernelRecords final : public Records {
   // fragments do.
   void sent_outside(std::size_t size_bytes) override { records_sent_ += 2 + size_bytes / 4096; }
 
-  bool unsent() const override { return outbox_ != nullptr || !control_.empty(); }
+  bool unsent() const override { return !outbox_.empty() || !control_.empty(); }
 
   bool takes_slots() const override { return false; }
   void feed(std::span<std::uint8_t>) override { ENSURE(false); }
@@ -131,7 +113,7 @@ class KernelRecords final : public Records {
   const bool rekey_;
   const std::uint64_t key_update_records_;
   mutable std::uint64_t records_sent_ = 0;  // an upper bound
-  BufferHandle outbox_{nullptr, {}};
+  Outbox outbox_;
   std::vector<Control> control_;
   BufferHandle held_{nullptr, {}};
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Private to offload: sending without waiting, and what both engines share of the outbox.
+// Private to offload: sending without waiting, and what the engines share.
 #pragma once
 
 #include <sys/socket.h>
@@ -32,6 +32,49 @@ inline Flow send_now(int fd, std::span<const std::uint8_t> bytes, std::size_t &s
   }
   return Flow::done;
 }
+
+// Outbox: what the socket had no room for: the bytes [first, last) of one Buffer.
+class Outbox {
+ public:
+  // `error`: where the errno of Flow::failed goes.
+  Outbox(int fd, BufferPool &pool, int &error) : fd_(fd), pool_(pool), error_(error) {}
+  bool empty() const { return buffer_ == nullptr; }
+
+  // blocked: `buffer` is kept.
+  Flow send(BufferHandle &buffer, std::size_t size_bytes) {
+    std::size_t sent = 0;
+    const Flow flow = send_now(fd_, {buffer->bytes, size_bytes}, sent, error_);
+    if (flow == Flow::blocked) {
+      buffer->first = sent;
+      buffer->last = size_bytes;
+      buffer_ = std::move(buffer);
+    }
+    return flow;
+  }
+  // blocked: what is left is copied.
+  Flow send(std::span<const std::uint8_t> bytes) {
+    std::size_t sent = 0;
+    const Flow flow = send_now(fd_, bytes, sent, error_);
+    if (flow == Flow::blocked) {
+      buffer_ = pool_.take();
+      buffer_->last = bytes.size() - sent;
+      std::memcpy(buffer_->bytes, bytes.data() + sent, buffer_->last);
+    }
+    return flow;
+  }
+  Flow flush() {
+    if (empty()) return Flow::done;
+    const Flow flow = send_now(fd_, {buffer_->bytes, buffer_->last}, buffer_->first, error_);
+    if (flow == Flow::done) buffer_.reset();
+    return flow;
+  }
+
+ private:
+  const int fd_;
+  BufferPool &pool_;
+  int &error_;
+  BufferHandle buffer_{nullptr, {}};
+};
 
 inline Refusal refusal_of_errno(int error) {
   switch (error) {

@@ -10,21 +10,27 @@ namespace {
 
 class PlainRecords final : public Records {
  public:
-  PlainRecords(int fd, BufferPool &pool) : fd_(fd), pool_(pool) {}
+  PlainRecords(int fd, BufferPool &pool) : fd_(fd), pool_(pool), outbox_(fd, pool, error_) {}
 
   RecordEngine engine() const override { return RecordEngine::userspace; }
   Layout layout() const override {
     return {.offset = 0, .piece = Buffer::size, .stride = Buffer::size, .count = 1};
   }
 
-  Flow send_buffer(BufferHandle &buffer, std::size_t size_bytes) override;
-  Flow send_slot(std::span<std::uint8_t> content) override;
+  Flow send_buffer(BufferHandle &buffer, std::size_t size_bytes) override {
+    ENSURE(!unsent() && size_bytes > 0);
+    return outbox_.send(buffer, size_bytes);
+  }
+  Flow send_slot(std::span<std::uint8_t> content) override {
+    ENSURE(!unsent() && !content.empty());
+    return outbox_.send(content);
+  }
   Flow send_control(ContentType, std::span<const std::uint8_t>) override {
     return unsent() ? Flow::blocked : Flow::done;
   }
-  Flow flush() override;
+  Flow flush() override { return outbox_.flush(); }
   void sent_outside(std::size_t) override { ENSURE(false); }
-  bool unsent() const override { return outbox_ != nullptr; }
+  bool unsent() const override { return !outbox_.empty(); }
 
   bool takes_slots() const override { return held_ == nullptr; }
   void feed(std::span<std::uint8_t> slot) override {
@@ -44,41 +50,10 @@ class PlainRecords final : public Records {
  private:
   const int fd_;
   BufferPool &pool_;
-  BufferHandle outbox_{nullptr, {}};  // bytes [first, last) that found no room
+  Outbox outbox_;
   BufferHandle held_{nullptr, {}};
   std::span<std::uint8_t> input_;  // not given out yet; in held_, or in a slot while that is null
 };
-
-Flow PlainRecords::send_buffer(BufferHandle &buffer, std::size_t size_bytes) {
-  ENSURE(!unsent() && size_bytes > 0);
-  std::size_t sent = 0;
-  const Flow flow = send_now(fd_, {buffer->bytes, size_bytes}, sent, error_);
-  if (flow == Flow::blocked) {
-    buffer->first = sent;
-    buffer->last = size_bytes;
-    outbox_ = std::move(buffer);
-  }
-  return flow;
-}
-
-Flow PlainRecords::send_slot(std::span<std::uint8_t> content) {
-  ENSURE(!unsent() && !content.empty());
-  std::size_t sent = 0;
-  const Flow flow = send_now(fd_, content, sent, error_);
-  if (flow == Flow::blocked) {
-    outbox_ = pool_.take();
-    outbox_->last = content.size() - sent;
-    std::ranges::copy(content.subspan(sent), outbox_->bytes);
-  }
-  return flow;
-}
-
-Flow PlainRecords::flush() {
-  if (!unsent()) return Flow::done;
-  const Flow flow = send_now(fd_, {outbox_->bytes, outbox_->last}, outbox_->first, error_);
-  if (flow == Flow::done) outbox_.reset();
-  return flow;
-}
 
 void PlainRecords::settle() {
   if (held_ != nullptr) {

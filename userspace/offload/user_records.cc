@@ -26,7 +26,8 @@ class UserRecords final : public Records {
         open_(std::move(open)),
         send_keys_(send),
         receive_keys_(receive),
-        key_update_records_(options.key_update_records) {}
+        key_update_records_(options.key_update_records),
+        outbox_(fd, pool, error_) {}
 
   RecordEngine engine() const override { return RecordEngine::userspace; }
   Layout layout() const override {
@@ -41,7 +42,7 @@ class UserRecords final : public Records {
   Flow send_control(ContentType type, std::span<const std::uint8_t> content) override;
   Flow flush() override;
   void sent_outside(std::size_t) override { ENSURE(false); }  // nobody else can make records
-  bool unsent() const override { return outbox_ != nullptr || !control_.empty(); }
+  bool unsent() const override { return !outbox_.empty() || !control_.empty(); }
 
   bool takes_slots() const override { return held_ == nullptr; }
   void feed(std::span<std::uint8_t> slot) override {
@@ -78,9 +79,9 @@ class UserRecords final : public Records {
     control_.insert(control_.end(), wire.begin(), wire.end());
     return Flow::blocked;
   }
-  // Outbox: sealed bytes [first, last) of a buffer, then sealed control records, then a burst that
-  // the user sent before it heard that one of those had found no room.
-  BufferHandle outbox_{nullptr, {}};
+  // What waits: sealed records, then sealed control records, then a burst that the user sent before
+  // it heard that one of those had found no room.
+  Outbox outbox_;
   std::vector<std::uint8_t> control_;
   // Input: what is not opened yet; in `held_`, or in a slot while held_ is null.
   BufferHandle held_{nullptr, {}};
@@ -106,7 +107,7 @@ void UserRecords::protect(std::uint8_t *text, std::size_t length, ContentType ty
 }
 
 Flow UserRecords::send_buffer(BufferHandle &buffer, std::size_t size_bytes) {
-  ENSURE(outbox_ == nullptr && size_bytes > 0);
+  ENSURE(outbox_.empty() && size_bytes > 0);
   const Layout places = layout();
   std::uint8_t *text = buffer->bytes + places.offset;
   std::size_t wire_size = 0;
@@ -117,30 +118,15 @@ Flow UserRecords::send_buffer(BufferHandle &buffer, std::size_t size_bytes) {
     left -= length;
   }
   if (unsent()) return queue({buffer->bytes, wire_size});
-  std::size_t sent = 0;
-  const Flow flow = send_now(fd_, {buffer->bytes, wire_size}, sent, error_);
-  if (flow == Flow::blocked) {
-    buffer->first = sent;
-    buffer->last = wire_size;
-    outbox_ = std::move(buffer);
-  }
-  return flow;
+  return outbox_.send(buffer, wire_size);
 }
 
 Flow UserRecords::send_slot(std::span<std::uint8_t> content) {
-  ENSURE(outbox_ == nullptr && !content.empty() && content.size() <= record_max);
+  ENSURE(outbox_.empty() && !content.empty() && content.size() <= record_max);
   protect(content.data(), content.size(), ContentType::application_data);
   const std::span<std::uint8_t> wire(content.data() - header_size,
                                      header_size + content.size() + trailer_size);
-  if (unsent()) return queue(wire);
-  std::size_t sent = 0;
-  const Flow flow = send_now(fd_, wire, sent, error_);
-  if (flow == Flow::blocked) {
-    outbox_ = pool_.take();
-    outbox_->last = wire.size() - sent;
-    std::memcpy(outbox_->bytes, wire.data() + sent, outbox_->last);
-  }
-  return flow;
+  return unsent() ? queue(wire) : outbox_.send(wire);
 }
 
 Flow UserRecords::send_control(ContentType type, std::span<const std::uint8_t> content) {
@@ -159,11 +145,7 @@ Flow UserRecords::send_control(ContentType type, std::span<const std::uint8_t> c
 }
 
 Flow UserRecords::flush() {
-  if (outbox_ != nullptr) {
-    const Flow flow = send_now(fd_, {outbox_->bytes, outbox_->last}, outbox_->first, error_);
-    if (flow != Flow::done) return flow;
-    outbox_.reset();
-  }
+  if (const Flow flow = outbox_.flush(); flow != Flow::done) return flow;
   if (!control_.empty()) {
     std::size_t sent = 0;
     const Flow flow = send_now(fd_, control_, sent, error_);

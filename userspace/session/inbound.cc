@@ -49,7 +49,7 @@ void InboundSession::on_greeting(Opening opening, UniqueFd socket) {
   Greeting::close(std::move(greeting_));
   const PodView *pod = thread_.pod(cookie_);
   const bool strict =  // by now
-      pod == nullptr || pod->workload->modes.at(local_.port) == MtlsMode::strict;
+      pod == nullptr || !pod->workload->modes.takes_plaintext(local_.port);
   if (opening == Opening::tunnel || strict) return shake_hands();
   end_handshake();
   take_plaintext();
@@ -253,7 +253,7 @@ void InboundSession::on_view() {
   if (state_ == State::over) return;
   const PodView *pod = thread_.pod(cookie_);
   if (pod == nullptr) return over(Refusal::pod_gone, "");
-  if (plaintext() && pod->workload->modes.at(local_.port) == MtlsMode::strict)
+  if (plaintext() && !pod->workload->modes.takes_plaintext(local_.port))
     return over(Refusal::plaintext, "mode STRICT by " + pod->workload->modes.because);
   if (state_ == State::numbering) return begin();
   const bool live = state_ == State::connecting || state_ == State::relaying;
