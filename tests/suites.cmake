@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every suite that is not a unit test. Only unit tests run side by side; everything here has the
-# machine to itself (RUN_SERIAL), since it uses all cores, network namespaces or both. There is no
-# skip: a suite that cannot run fails and says why.
+# Every suite that is not a unit test. There is no skip: a suite that cannot run fails and says why.
+#
+# Two run at a time (scripts/test): the two virtual machines, then the end-to-end suites, each with a
+# lab of its own and waiting for half of its time. What keeps all cores busy has the machine to itself
+# (RUN_SERIAL).
 #
 # End-to-end suites are named by lists, one `name timeout command…` a line, `#` comments:
 #   tests/e2e/suites.txt             here, with the release build           → e2e.NAME
@@ -13,6 +15,8 @@
 if(CULVERT_SANITIZE)
   return() # these builds run their unit tests only; the suites below start them
 endif()
+
+set(vm_suites vm.6.1 vm.6.12)
 
 function(culvert_suite name timeout)
   add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -33,7 +37,8 @@ function(culvert_e2e prefix list build)
     separate_arguments(words UNIX_COMMAND "${line}")
     list(POP_FRONT words name timeout)
     culvert_suite(${prefix}${name} ${timeout} ${words})
-    set_tests_properties(${prefix}${name} PROPERTIES LABELS e2e RESOURCE_LOCK lab
+    # Not beside a virtual machine, which takes a core for itself.
+    set_tests_properties(${prefix}${name} PROPERTIES LABELS e2e RUN_SERIAL FALSE DEPENDS "${vm_suites}"
                          ENVIRONMENT "CULVERT_BUILD=${build};${ARGN}")
   endforeach()
 endfunction()
@@ -62,7 +67,6 @@ culvert_e2e(e2e.tsan. tsan-suites.txt ${preset_dir}/tsan
             TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:io_sync=0) # as in run-preset
 foreach(kernel 6.1 6.12)
   culvert_suite(vm.${kernel} 3600 scripts/lib/vm-suites ${kernel})
-  # Side by side: much of their time is waiting, and each has a machine of its own.
-  set_tests_properties(vm.${kernel} PROPERTIES LABELS vm RUN_SERIAL FALSE
-                       ENVIRONMENT CULVERT_BUILD=${CMAKE_BINARY_DIR})
 endforeach()
+set_tests_properties(${vm_suites} PROPERTIES LABELS vm RUN_SERIAL FALSE
+                     ENVIRONMENT CULVERT_BUILD=${CMAKE_BINARY_DIR})
