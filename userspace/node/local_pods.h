@@ -37,8 +37,8 @@ class LocalPods {
   // sets go.
   void drop_orphans();
 
-  // Plaintext that passed the daemon by, and may not since the pod was told anew, is ended. It takes
-  // dumps of a pod's sockets, so every pod is told first; check() looks again.
+  // Plaintext that passed the daemon by, and may not since the pod was told anew, is ended. It
+  // takes dumps of a pod's sockets, so every pod is told first; check() looks again.
   void end_passed();
 
   // Hands new listeners to the data threads, which must have the pods' view by then: until now
