@@ -103,7 +103,7 @@ class Ring {
   void bury(std::unique_ptr<Mortal> mortal);
 
   // Deletes the buried that are settled, submits, waits for at least one event or until `deadline`
-  // (nullopt: for ever), runs callbacks, deletes again.
+  // (nullopt: for ever; or an earlier one of an earlier turn), runs callbacks, deletes again.
   void run_once(std::optional<Clock::time_point> deadline);
   Clock::time_point now() const { return now_; }  // of this turn
 
@@ -111,6 +111,7 @@ class Ring {
   struct State;
   explicit Ring(std::unique_ptr<State> state);
   io_uring_sqe *prepare(Completion *completion);
+  void wake_at(Clock::time_point deadline);
   void dispatch();
   void sweep();
   std::unique_ptr<State> state_;

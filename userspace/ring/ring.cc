@@ -33,12 +33,26 @@ struct ProvidedBuffers {
   }
 };
 
+// Since the epoch of Clock, which is CLOCK_MONOTONIC.
+__kernel_timespec timespec_of(Clock::time_point time) {
+  const auto all = std::chrono::nanoseconds(time.time_since_epoch());
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(all);
+  __kernel_timespec out{};
+  out.tv_sec = seconds.count();
+  out.tv_nsec = (all - seconds).count();
+  return out;
+}
+
 }  // namespace
 
 struct Ring::State {
   io_uring ring{};
   std::array<ProvidedBuffers, 2> buffers;
   std::vector<std::unique_ptr<Mortal>> buried;
+  // One timeout in flight serves many turns: deadlines mostly move away, and a timer of the kernel
+  // started and cancelled at each wait costs more than the wait. One that rings early costs a turn.
+  std::optional<Clock::time_point> alarm;
+  __kernel_timespec alarm_time{};  // read at submission; its address is the operation's name
 
   ~State() {
     if (ring.ring_fd != 0) io_uring_queue_exit(&ring);
@@ -159,21 +173,32 @@ void Ring::sweep() {
   std::erase_if(state_->buried, [](auto &mortal) { return mortal->settled(); });
 }
 
+void Ring::wake_at(Clock::time_point deadline) {
+  if (state_->alarm && *state_->alarm <= deadline) return;
+  io_uring_sqe *sqe = prepare(nullptr);
+  state_->alarm_time = timespec_of(deadline);
+  if (state_->alarm) {  // should it ring meanwhile: this fails, and the next turn sets another
+    io_uring_prep_timeout_update(sqe, &state_->alarm_time,
+                                 reinterpret_cast<std::uintptr_t>(&state_->alarm_time),
+                                 IORING_TIMEOUT_ABS);
+    io_uring_sqe_set_data(sqe, nullptr);
+  } else {
+    io_uring_prep_timeout(sqe, &state_->alarm_time, 0, IORING_TIMEOUT_ABS);
+    io_uring_sqe_set_data(sqe, &state_->alarm_time);
+  }
+  state_->alarm = deadline;
+}
+
 void Ring::run_once(std::optional<Clock::time_point> deadline) {
   sweep();  // what timers and slices buried since: its sockets must not wait for the next event
-  io_uring_cqe *cqe = nullptr;
   int error = 0;
-  if (!deadline) {
-    error = io_uring_submit_and_wait(&state_->ring, 1);
+  if (deadline && *deadline <= now_) {
+    error = io_uring_submit_and_get_events(&state_->ring);
   } else {
-    const auto left = std::max(*deadline - Clock::now(), Clock::duration::zero());
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-    __kernel_timespec timeout{};
-    timeout.tv_sec = seconds.count();
-    timeout.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
-    error = io_uring_submit_and_wait_timeout(&state_->ring, &cqe, 1, &timeout, nullptr);
+    if (deadline) wake_at(*deadline);
+    error = io_uring_submit_and_wait(&state_->ring, 1);
   }
-  ENSURE(error >= 0 || error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY);
+  ENSURE(error >= 0 || error == -EINTR || error == -EAGAIN || error == -EBUSY);
   now_ = Clock::now();
   dispatch();
   sweep();
@@ -184,14 +209,19 @@ void Ring::dispatch() {
   unsigned left = io_uring_cq_ready(&state_->ring);
   io_uring_cqe *cqe = nullptr;
   while (left-- > 0 && io_uring_peek_cqe(&state_->ring, &cqe) == 0) {
-    auto *completion = static_cast<Completion *>(io_uring_cqe_get_data(cqe));
+    void *const name = io_uring_cqe_get_data(cqe);
+    if (name == nullptr || name == &state_->alarm_time) {  // of a cancel; the alarm
+      if (name != nullptr) state_->alarm.reset();
+      io_uring_cqe_seen(&state_->ring, cqe);
+      continue;
+    }
+    auto *completion = static_cast<Completion *>(name);
     const Event plain{
         .result = cqe->res, .more = (cqe->flags & IORING_CQE_F_MORE) != 0, .data = {}};
     const unsigned flags = cqe->flags;
     const bool has_buffer = (flags & IORING_CQE_F_BUFFER) != 0;
     const unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
     io_uring_cqe_seen(&state_->ring, cqe);
-    if (completion == nullptr) continue;  // of a cancel
     completion->in_flight_ = plain.more;
     if (!has_buffer) {
       completion->call_(completion->owner_, plain);
