@@ -23,13 +23,21 @@ struct ProvidedBuffers {
   std::size_t mapped_bytes = 0;
   std::size_t stride = 0;
   std::size_t length = 0;
-  unsigned count = 0;
+  unsigned count = 0;  // there is room for
+  unsigned provided = 0;
 
   std::uint8_t *at(unsigned id) const { return memory.get() + id * stride + Ring::headroom; }
   void provide(unsigned id, int offset) const {
     io_uring_buf_ring_add(ring, at(id), static_cast<unsigned>(length),
                           static_cast<unsigned short>(id),
                           io_uring_buf_ring_mask(static_cast<unsigned>(count)), offset);
+  }
+  void provide_more(unsigned number) {
+    number = std::min(number, count - provided);
+    for (unsigned i = 0; i < number; ++i)
+      provide(provided + i, static_cast<int>(i));
+    io_uring_buf_ring_advance(ring, static_cast<int>(number));
+    provided += number;
   }
 };
 
@@ -60,11 +68,12 @@ struct Ring::State {
       if (group.ring != nullptr) munmap(group.ring, group.mapped_bytes);
     }
   }
-  Result<> provide(unsigned group, unsigned count);
+  Result<> provide(unsigned group, const Options &options);
 };
 
-Result<> Ring::State::provide(unsigned group, unsigned count) {
+Result<> Ring::State::provide(unsigned group, const Options &options) {
   ProvidedBuffers &buffer = buffers[group];
+  const unsigned count = options.buffers_max;
   buffer.count = count;
   buffer.length = group_sizes[group];
   buffer.stride = headroom + buffer.length + tailroom;
@@ -81,9 +90,7 @@ Result<> Ring::State::provide(unsigned group, unsigned count) {
   const int error = io_uring_register_buf_ring(&ring, &registration, 0);
   if (error != 0) return fail_os("io_uring_register_buf_ring", -error);
   io_uring_buf_ring_init(buffer.ring);
-  for (unsigned id = 0; id < count; ++id)
-    buffer.provide(id, static_cast<int>(id));
-  io_uring_buf_ring_advance(buffer.ring, static_cast<int>(count));
+  buffer.provide_more(options.buffers);
   return {};
 }
 
@@ -112,7 +119,7 @@ Result<std::unique_ptr<Ring>> Ring::create(const Options &options) {
     return fail_os("io_uring_setup", -error);
   }
   for (unsigned group = 0; group < group_sizes.size(); ++group) {
-    TRY(state->provide(group, options.buffers));
+    TRY(state->provide(group, options));
   }
   (void)io_uring_register_ring_fd(&state->ring);  // saves a lookup per call; absent before 5.18
   return std::unique_ptr<Ring>(new Ring(std::move(state)));
@@ -224,6 +231,7 @@ void Ring::dispatch() {
     io_uring_cqe_seen(&state_->ring, cqe);
     completion->in_flight_ = plain.more;
     if (!has_buffer) {
+      if (plain.result == -ENOBUFS) state_->buffers[completion->group_].provide_more(1);
       completion->call_(completion->owner_, plain);
       continue;
     }
