@@ -14,10 +14,8 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lab import servers  # noqa: E402
-from lab.process import PROGRAMS  # noqa: E402
-from lab.settings import scale, scaled  # noqa: E402
+from lab.settings import build_directory, scale, scaled  # noqa: E402
 from lab.suite import Suite, check, equal, target  # noqa: E402
-from lab.system import run  # noqa: E402
 
 suite = Suite("apps")
 BIG = scaled(100 << 20, 1 << 20)
@@ -134,13 +132,14 @@ def redis(lab, to):
 def postgresql(lab, to):
     server(lab, "postgresql")
     client = lab.pods["client"]
+    psql, pgbench = (servers.postgresql_program(name) for name in ("psql", "pgbench"))
     login = ["-h", to.address, "-U", "postgres"]
-    said = client.run("psql", *login, "-At", "-c", f"select '{lab.canary}', inet_client_addr()")
+    said = client.run(psql, *login, "-At", "-c", f"select '{lab.canary}', inet_client_addr()")
     equal(said.strip(), f"{lab.canary}|{to.client_address(client)}", "answer")
     if "pgbench" not in lab.running:
-        lab.running["pgbench"] = client.run("pgbench", *login, "-i", "-q", "postgres", timeout=120)
+        lab.running["pgbench"] = client.run(pgbench, *login, "-i", "-q", "postgres", timeout=120)
     each = scaled(500, 20)
-    said = client.run("pgbench", *login, "-c", 4, "-t", each, "postgres", timeout=120)
+    said = client.run(pgbench, *login, "-c", 4, "-t", each, "postgres", timeout=120)
     check(f"{4 * each}/{4 * each}" in said, f"not all transactions: {said}")
 
 
@@ -214,25 +213,18 @@ def nonblocking(lab, to):
                                   count=count), count, "connections that echoed")
 
 
-def compiled(lab, name, *options):
-    binary = lab.scratch / name
-    if not binary.exists():
-        run("cc", "-O2", "-o", binary, PROGRAMS / f"{name}.c", *options, timeout=300)
-    return binary
-
-
 @suite.each_way("io_uring: connect, send, receive", "tools")
 def io_uring(lab, to):
     server(lab, "peer")
-    binary = compiled(lab, "uring_client", "-luring")
-    equal(lab.pods["client"].run(binary, to.address, 9001, lab.canary), lab.canary, "echo")
+    program = build_directory() / "uring_client"
+    equal(lab.pods["client"].run(program, to.address, 9001, lab.canary), lab.canary, "echo")
 
 
 @suite.each_way("a statically linked program", "tools")
 def static(lab, to):
     server(lab, "peer")
-    binary = compiled(lab, "static_client", "-static")
-    got = lab.pods["client"].run(binary, to.address, 9001, "after-end 1000000")
+    program = build_directory() / "static_client"
+    got = lab.pods["client"].run(program, to.address, 9001, "after-end 1000000")
     equal(len(got), 1000000, "bytes")
 
 

@@ -81,7 +81,8 @@ def applications(lab):
     for kind, of in (("pod", db), ("service", lab.services["db"])):
         query = f"select '{lab.canary}', inet_client_addr()"
         command(f'psql -h {of.ip4} -c "select …, inet_client_addr()"')
-        said = client.run("psql", "-h", of.ip4, "-U", "postgres", "-At", "-c", query).strip()
+        psql = servers.postgresql_program("psql")
+        said = client.run(psql, "-h", of.ip4, "-U", "postgres", "-At", "-c", query).strip()
         equal(said, f"{lab.canary}|{client.ip4}", "psql")
         shown(f"{said}   ({kind} address)")
 

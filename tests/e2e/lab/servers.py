@@ -77,19 +77,24 @@ def redis(pod):
     return server
 
 
-def postgresql(pod):
+def postgresql_program(name):
+    """The program itself: in $PATH are scripts that look for it."""
     newest = max(pathlib.Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
+    return newest / "bin" / name
+
+
+def postgresql(pod):
     directory = pod.lab.scratch_for("postgres")
-    pod.run(newest / "bin" / "initdb", "-D", directory / "data", "-A", "trust", "-E", "UTF8",
+    pod.run(postgresql_program("initdb"), "-D", directory / "data", "-A", "trust", "-E", "UTF8",
             "--no-sync", user="postgres", cwd=directory)
     with open(directory / "data" / "pg_hba.conf", "a", encoding="utf-8") as rules:
         rules.write("host all all 0.0.0.0/0 trust\nhost all all ::/0 trust\n")
-    server = pod.start(newest / "bin" / "postgres", "-D", directory / "data", "-c",
+    server = pod.start(postgresql_program("postgres"), "-D", directory / "data", "-c",
                        "listen_addresses=*", "-c", f"unix_socket_directories={directory}", "-c",
                        "fsync=off", "-c", "shared_buffers=16MB", user="postgres", cwd=directory)
     listening(pod, 5432, server)
-    wait_for("PostgreSQL to answer", lambda: pod.try_run(
-        "psql", "-h", directory, "-U", "postgres", "-c", "select 1").returncode == 0, 30 * patience())
+    ask = [postgresql_program("psql"), "-h", directory, "-U", "postgres", "-c", "select 1"]
+    wait_for("PostgreSQL to answer", lambda: pod.try_run(*ask).returncode == 0, 30 * patience())
     return server
 
 
