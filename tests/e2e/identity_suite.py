@@ -16,7 +16,7 @@ from lab.suite import Suite, check, equal, eventually  # noqa: E402
 
 suite = Suite("identity")
 PORT = 9001
-TTL = int(10 * min(6, patience()))  # seconds; renewed at half
+TTL = int(10 * min(3, patience()))  # seconds; renewed at half
 
 
 def setup(lab):
