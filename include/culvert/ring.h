@@ -114,6 +114,7 @@ class Ring {
   io_uring_sqe *prepare(Completion *completion);
   void wake_at(Clock::time_point deadline);
   void dispatch();
+  void deliver(Completion &completion, int result, unsigned flags);
   void sweep();
   std::unique_ptr<State> state_;
   Clock::time_point now_ = Clock::now();

@@ -86,6 +86,26 @@ TEST_CASE("ring: a receive without a free buffer, ENOBUFS, and the bytes are sti
   CHECK(missed == 1);
 }
 
+TEST_CASE("ring: more receives at once than buffers, afterwards there are as many as it takes") {
+  Place place;
+  place.ring = Place::make_ring(1);
+  std::array<SocketPair, 4> pairs = {tcp_pair(), tcp_pair(), tcp_pair(), tcp_pair()};
+  const auto missed = [&] {
+    std::array<Waiter, 4> waiters;
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      write_all(pairs[i].left.get(), bytes_of("x"));
+      place.ring->receive(waiters[i].completion, pairs[i].right.get(), BufferGroup::records);
+    }
+    const auto came = [](const Waiter &waiter) { return waiter.results.size() == 1; };
+    REQUIRE(place.turn_until([&] { return std::ranges::all_of(waiters, came); }));
+    return std::ranges::count_if(
+        waiters, [](const Waiter &waiter) { return waiter.results[0] == -ENOBUFS; });
+  };
+  CHECK(missed() == 3);
+  for (int round = 0; round < 3; ++round)
+    CHECK(missed() == 0);
+}
+
 TEST_CASE("ring: cancel of a wait, one event with ECANCELED") {
   Place place;
   auto pair = tcp_pair();
@@ -189,6 +209,30 @@ TEST_CASE("ring: a deadline in the past, the turn ends without an event") {
   place.ring->run_once(before - std::chrono::seconds(5));
   CHECK(Clock::now() - before < std::chrono::seconds(1));
   CHECK(place.ring->now() >= before);
+}
+
+TEST_CASE(
+    "ring: a deadline nearer than that of an earlier turn is met, one further away waited for") {
+  Place place;
+  auto pair = tcp_pair();
+  Waiter waiter;
+  const auto begin = Clock::now();
+  place.ring->poll(waiter.completion, pair.right.get(), POLLOUT);
+  place.ring->run_once(begin + std::chrono::hours(1));
+  REQUIRE(waiter.results.size() == 1);
+
+  const auto near = Clock::now() + std::chrono::milliseconds(20);
+  place.ring->run_once(near);
+  CHECK(place.ring->now() >= near);
+  CHECK(place.ring->now() < begin + std::chrono::minutes(10));
+
+  place.ring->poll(waiter.completion, pair.right.get(), POLLOUT);
+  place.ring->run_once(Clock::now() + std::chrono::milliseconds(20));
+  REQUIRE(waiter.results.size() == 2);
+  const auto far = Clock::now() + std::chrono::milliseconds(100);
+  while (place.ring->now() < far)  // the one before may end a turn
+    place.ring->run_once(far);
+  CHECK(place.ring->now() < begin + std::chrono::minutes(10));
 }
 
 TEST_CASE("ring: more operations than entries in one turn, all complete") {

@@ -171,6 +171,7 @@ void Ring::cancel(Completion &completion) {
   ENSURE(completion.in_flight_);
   io_uring_sqe *sqe = prepare(nullptr);
   io_uring_prep_cancel(sqe, &completion, 0);
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data(sqe, nullptr);
 }
 
@@ -188,6 +189,7 @@ void Ring::wake_at(Clock::time_point deadline) {
     io_uring_prep_timeout_update(sqe, &state_->alarm_time,
                                  reinterpret_cast<std::uintptr_t>(&state_->alarm_time),
                                  IORING_TIMEOUT_ABS);
+    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;  // it would end the turn's wait
     io_uring_sqe_set_data(sqe, nullptr);
   } else {
     io_uring_prep_timeout(sqe, &state_->alarm_time, 0, IORING_TIMEOUT_ABS);
@@ -216,32 +218,30 @@ void Ring::dispatch() {
   unsigned left = io_uring_cq_ready(&state_->ring);
   io_uring_cqe *cqe = nullptr;
   while (left-- > 0 && io_uring_peek_cqe(&state_->ring, &cqe) == 0) {
-    void *const name = io_uring_cqe_get_data(cqe);
-    if (name == nullptr || name == &state_->alarm_time) {  // of a cancel; the alarm
-      if (name != nullptr) state_->alarm.reset();
-      io_uring_cqe_seen(&state_->ring, cqe);
-      continue;
-    }
-    auto *completion = static_cast<Completion *>(name);
-    const Event plain{
-        .result = cqe->res, .more = (cqe->flags & IORING_CQE_F_MORE) != 0, .data = {}};
+    void *const name =
+        io_uring_cqe_get_data(cqe);  // null: a cancel or an update that came too late
+    const int result = cqe->res;
     const unsigned flags = cqe->flags;
-    const bool has_buffer = (flags & IORING_CQE_F_BUFFER) != 0;
-    const unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
     io_uring_cqe_seen(&state_->ring, cqe);
-    completion->in_flight_ = plain.more;
-    if (!has_buffer) {
-      if (plain.result == -ENOBUFS) state_->buffers[completion->group_].provide_more(1);
-      completion->call_(completion->owner_, plain);
-      continue;
+    if (name == &state_->alarm_time) {
+      state_->alarm.reset();
+    } else if (name != nullptr) {
+      deliver(*static_cast<Completion *>(name), result, flags);
     }
-    ProvidedBuffers &group = state_->buffers[completion->group_];  // ids are per group
-    Event event = plain;
-    event.data = {group.at(id), static_cast<std::size_t>(std::max(plain.result, 0))};
-    completion->call_(completion->owner_, event);
-    group.provide(id, 0);
-    io_uring_buf_ring_advance(group.ring, 1);
   }
+}
+
+void Ring::deliver(Completion &completion, int result, unsigned flags) {
+  Event event{.result = result, .more = (flags & IORING_CQE_F_MORE) != 0, .data = {}};
+  ProvidedBuffers &group = state_->buffers[completion.group_];  // ids are per group
+  completion.in_flight_ = event.more;
+  if (result == -ENOBUFS) group.provide_more(1);
+  if ((flags & IORING_CQE_F_BUFFER) == 0) return completion.call_(completion.owner_, event);
+  const unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+  event.data = {group.at(id), static_cast<std::size_t>(std::max(result, 0))};
+  completion.call_(completion.owner_, event);
+  group.provide(id, 0);
+  io_uring_buf_ring_advance(group.ring, 1);
 }
 
 }  // namespace culvert
