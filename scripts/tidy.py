@@ -16,7 +16,7 @@ DOOR_ROOM = {  # doors that are not named like their room
     "result": "base", "fd": "base", "address": "base", "log": "base", "refusal": "base",
     "snapshot": "values", "report": "values", "policy_set": "values", "inbound_modes": "values", "compiled_policy": "policy",
     "identity_numbers": "policy", "policy_maps": "capture", "pool": "tunnel", "timer": "ring",
-    "mailbox": "ring", "pipe": "relay",
+    "mailbox": "ring", "buffer": "ring", "pipe": "relay",
     "observe_policies": "observe",
 }
 MAY_USE = {

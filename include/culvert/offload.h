@@ -21,11 +21,11 @@
 #include <string>
 #include <vector>
 
+#include "culvert/buffer.h"
 #include "culvert/crypto.h"
 #include "culvert/fd.h"
 #include "culvert/refusal.h"
 #include "culvert/report.h"
-#include "culvert/ring.h"
 
 namespace culvert {
 

@@ -28,6 +28,7 @@
 #include <memory>
 #include <vector>
 
+#include "culvert/buffer.h"
 #include "culvert/pipe.h"
 #include "culvert/policy.h"
 #include "culvert/ring.h"

@@ -14,15 +14,11 @@
 // kernel has let go.
 #pragma once
 
-#include <sys/uio.h>
-
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "culvert/address.h"
 #include "culvert/fd.h"
@@ -119,41 +115,5 @@ class Ring {
   std::unique_ptr<State> state_;
   Clock::time_point now_ = Clock::now();
 };
-
-// Buffer holds one burst: 16 records with their gaps. Taken while bytes are in flight, never by an
-// idle connection.
-struct Buffer {
-  static constexpr std::size_t record = 16384;
-  static constexpr std::size_t gap = 22;  // header 5, inner type 1, tag 16
-  static constexpr std::size_t size = 16 * (record + gap);
-  static constexpr std::size_t runs_max = 32;
-
-  std::size_t first = 0, last = 0;  // bytes of interest, as the holder means them
-  std::size_t run_first = 0, run_count = 0;
-  std::array<iovec, runs_max> runs;  // pieces still to be written, where the holder needs them
-  std::uint8_t bytes[size];
-};
-
-// BufferPool: last in, first out, so that the hot one is used again. One per data thread.
-class BufferPool {
- public:
-  struct Return {
-    BufferPool *pool;
-    void operator()(Buffer *buffer) const { pool->give(buffer); }
-  };
-  using Handle = std::unique_ptr<Buffer, Return>;
-
-  ~BufferPool();
-  Handle take();
-  void trim();  // gives memory back, keeps one; call when idle
-  std::size_t taken() const { return taken_; }
-
- private:
-  void give(Buffer *buffer);
-  static constexpr std::size_t kept_max = 8;
-  std::vector<Buffer *> free_;
-  std::size_t taken_ = 0;
-};
-using BufferHandle = BufferPool::Handle;
 
 }  // namespace culvert

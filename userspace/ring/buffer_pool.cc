@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "culvert/ring.h"
+#include "culvert/buffer.h"
+
+#include "culvert/result.h"
 
 namespace culvert {
 

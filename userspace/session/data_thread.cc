@@ -12,6 +12,7 @@
 #include "inbound.h"
 #include "outbound.h"
 #include "pod_accept.h"
+#include "sockets.h"
 #include "unnumbered.h"
 
 namespace culvert {

@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 
+#include "sockets.h"
+
 namespace culvert {
 
 namespace {

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sockets.h"
+
 namespace culvert {
 
 InboundSession::InboundSession(DataThread &thread, std::uint64_t cookie, UniqueFd socket)

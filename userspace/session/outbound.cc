@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sockets.h"
+
 namespace culvert {
 
 OutboundSession::OutboundSession(DataThread &thread, std::uint64_t cookie, UniqueFd application)

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-#include "data_thread.h"
+#include "sockets.h"
 
 namespace culvert {
 
