@@ -3,6 +3,7 @@
 its name in a place that is ours, is removed; only processes in its own cgroups are killed."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -19,7 +20,26 @@ def check_name(name):
         raise LabError(f"lab name {name!r}: letters a-z and digits, at most 24, a letter first")
 
 
-def claim(name, owned):
+@contextlib.contextmanager
+def alone():
+    """Labs share a few folders, made by the first and removed by the last: one comes or goes at a time."""
+    lock = os.open(ROOT.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def claim(name, directories, owned):
+    """The lab exists from here on, with these folders, and belongs to this process."""
+    with alone():
+        for directory in directories:
+            directory.mkdir(parents=True)
+        _sign(name, owned)
+
+
+def _sign(name, owned):
     owner = f"{os.getpid()} {_start_time(os.getpid())}" if owned else KEPT
     (ROOT / name / "owner").write_text(owner)
 
@@ -69,8 +89,14 @@ def down(name):
     notes = directory / "netns"
     for netns in notes.read_text().split() if notes.exists() else []:
         remove_netns(netns)
-    shutil.rmtree(directory, ignore_errors=True)
+    with alone():
+        shutil.rmtree(directory, ignore_errors=True)
+        if not any(ROOT.glob("*/")):
+            _remove_shared()
+
+
+def _remove_shared():
     for shared in (cgroup2_root() / "culvert-lab", ROOT, pathlib.Path("/sys/fs/bpf/culvert"),
                    pathlib.Path("/run/culvert")):
         with contextlib.suppress(OSError):
-            shared.rmdir()  # only when this was the last
+            shared.rmdir()

@@ -220,12 +220,11 @@ class Lab:
         raise_file_limit()
         sweep.down_abandoned()
         sweep.down(self.name)
-        for directory in (self.resources, self.authority, self.scratch):
-            directory.mkdir(parents=True)
+        sweep.claim(self.name, (self.resources, self.authority, self.scratch), self.owned)
         self.scratch.chmod(0o755)
         self.authority.chmod(0o700)
-        sweep.claim(self.name, self.owned)
-        mount_bpffs()
+        with sweep.alone():
+            mount_bpffs()
         for node in self.nodes.values():
             node.up()
         run("ip", "-n", self.a.netns, "link", "add", "wire", "type", "veth",
