@@ -113,6 +113,7 @@ class Tunnel final : public Mortal {
   void take_handshake(std::span<const std::uint8_t> message);
   void end_of_stream();
   void closed(Refusal refusal);
+  Flow send_close_notify();
   Flow sent(Flow flow);
   void renew_key_if_worn();
   void flushed();

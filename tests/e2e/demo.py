@@ -78,10 +78,10 @@ def applications(lab):
         client.run("redis-cli", "-h", of.ip4, "set", "key", lab.canary)
         equal(client.run("redis-cli", "-h", of.ip4, "get", "key").strip(), lab.canary, "redis")
         shown(f"{lab.canary}   ({kind} address)")
+    psql = servers.postgresql_program("psql")
     for kind, of in (("pod", db), ("service", lab.services["db"])):
         query = f"select '{lab.canary}', inet_client_addr()"
         command(f'psql -h {of.ip4} -c "select …, inet_client_addr()"')
-        psql = servers.postgresql_program("psql")
         said = client.run(psql, "-h", of.ip4, "-U", "postgres", "-At", "-c", query).strip()
         equal(said, f"{lab.canary}|{client.ip4}", "psql")
         shown(f"{said}   ({kind} address)")

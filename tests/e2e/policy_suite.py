@@ -22,7 +22,7 @@ from lab.policies import deny, in_force, policy, put, source, to_port, when, wri
 from lab.reach import PORT, POD_WAYS, REFUSED, SERVICE_PORT, gets_in, is_reset, outcome, stay  # noqa: E402
 from lab.refusals import refused  # noqa: E402
 from lab.settings import build_directory, patience, scaled  # noqa: E402
-from lab.suite import WAYS, Suite, check, equal, eventually, target  # noqa: E402
+from lab.suite import WAYS, Suite, check, equal, eventually  # noqa: E402
 
 suite = Suite("policy")
 OTHER_PORT = 9002
@@ -328,13 +328,6 @@ def late(lab):
 
 # --- changes under load ---------------------------------------------------------------------------
 
-def churn(lab, pod, seconds, way=WAYS[0], least=0):
-    process = lab.pods[pod].spawn("talk.churn", host=target(lab, "server", way).address, port=PORT,
-                                  canary=lab.canary, seconds=seconds, least=least)
-    process.ready()
-    return process
-
-
 @case("policies change under load: who is allowed by old and new is never refused, others never get in",
       timeout=120)
 def flips(lab):
@@ -343,8 +336,8 @@ def flips(lab):
                                   **when("destination.port", values=[str(PORT)])}))
     with in_force(lab, sets[0]):
         staying = stay(lab, "long_echo", "client", seconds=600)
-        allowed = [churn(lab, "client", 600, way) for way in POD_WAYS]
-        denied = [churn(lab, "other", 600, way) for way in POD_WAYS]
+        allowed = [stay(lab, "churn", "client", way, seconds=600) for way in POD_WAYS]
+        denied = [stay(lab, "churn", "other", way, seconds=600) for way in POD_WAYS]
         for number in range(scaled(60, 10)):
             put(lab, sets[1 - number % 2])
         check(staying.running(), f"a connection allowed by both: {staying.tail()}")
@@ -382,7 +375,8 @@ def sets_change_places(lab):
     pods = ("client", "other", "guest", "neighbour")
     total, flips_least = scaled(10_000, 200), scaled(100, 10)
     with in_force(lab, *sets[0]):
-        loops = [(pod, churn(lab, pod, 600, way, least=-(-total // (len(pods) * len(POD_WAYS)))))
+        each = -(-total // (len(pods) * len(POD_WAYS)))
+        loops = [(pod, stay(lab, "churn", pod, way, seconds=600, least=each))
                  for pod in pods for way in POD_WAYS]
         done = 0
         while done < flips_least or any(loop.running() for _, loop in loops):
@@ -422,7 +416,7 @@ def judge_two_sets(seen, total):
 def killed(lab):
     lab.b.daemon.kill()
     write(lab, policy("only-client", source(principals=[CLIENT])))
-    denied = [churn(lab, pod, 600, way) for pod in ("other", "neighbour") for way in POD_WAYS]
+    denied = [stay(lab, "churn", pod, way, seconds=600) for pod in ("other", "neighbour") for way in POD_WAYS]
     try:
         for daemon in (lab.b.daemon, lab.a.daemon, lab.b.daemon):
             daemon.kill()

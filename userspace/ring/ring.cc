@@ -51,6 +51,12 @@ __kernel_timespec timespec_of(Clock::time_point time) {
   return out;
 }
 
+// Its success is no event, which would end the turn's wait; dispatch() passes its failure over.
+void nobody_waits_for(io_uring_sqe *sqe) {
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_sqe_set_data(sqe, nullptr);
+}
+
 }  // namespace
 
 struct Ring::State {
@@ -171,8 +177,7 @@ void Ring::cancel(Completion &completion) {
   ENSURE(completion.in_flight_);
   io_uring_sqe *sqe = prepare(nullptr);
   io_uring_prep_cancel(sqe, &completion, 0);
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data(sqe, nullptr);
+  nobody_waits_for(sqe);
 }
 
 void Ring::bury(std::unique_ptr<Mortal> mortal) { state_->buried.push_back(std::move(mortal)); }
@@ -189,8 +194,7 @@ void Ring::wake_at(Clock::time_point deadline) {
     io_uring_prep_timeout_update(sqe, &state_->alarm_time,
                                  reinterpret_cast<std::uintptr_t>(&state_->alarm_time),
                                  IORING_TIMEOUT_ABS);
-    sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;  // it would end the turn's wait
-    io_uring_sqe_set_data(sqe, nullptr);
+    nobody_waits_for(sqe);
   } else {
     io_uring_prep_timeout(sqe, &state_->alarm_time, 0, IORING_TIMEOUT_ABS);
     io_uring_sqe_set_data(sqe, &state_->alarm_time);
@@ -218,8 +222,7 @@ void Ring::dispatch() {
   unsigned left = io_uring_cq_ready(&state_->ring);
   io_uring_cqe *cqe = nullptr;
   while (left-- > 0 && io_uring_peek_cqe(&state_->ring, &cqe) == 0) {
-    void *const name =
-        io_uring_cqe_get_data(cqe);  // null: a cancel or an update that came too late
+    void *const name = io_uring_cqe_get_data(cqe);  // null: nobody waits for it, and it failed
     const int result = cqe->res;
     const unsigned flags = cqe->flags;
     io_uring_cqe_seen(&state_->ring, cqe);

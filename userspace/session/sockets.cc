@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sockets as sessions need them. All are blocking: the ring waits for us, and our own calls carry
-// MSG_DONTWAIT.
+// All are blocking: the ring waits for us, and our own calls carry MSG_DONTWAIT.
+#include "sockets.h"
+
 #include <netinet/tcp.h>
 
 #include <cerrno>
-
-#include "sockets.h"
 
 namespace culvert {
 

@@ -21,13 +21,17 @@ Flow Tunnel::send_slot(std::span<std::uint8_t> content) {
 Flow Tunnel::send(const ControlMessage &message) {
   if (dead_) return Flow::failed;
   if (bare() && message.kind == ControlMessage::Kind::end) {
-    const std::uint8_t close_notify[2] = {1, 0};
     finishing_ = true;
-    return sent(parts_.records->send_control(ContentType::alert, close_notify));
+    return sent(send_close_notify());
   }
   ENSURE(!bare());
   std::array<std::uint8_t, 3> bytes;
   return sent(parts_.records->send_control(ContentType::control, message.encode(bytes)));
+}
+
+Flow Tunnel::send_close_notify() {
+  const std::uint8_t alert[2] = {1, 0};  // warning(1), close_notify(0)
+  return parts_.records->send_control(ContentType::alert, alert);
 }
 
 Flow Tunnel::sent(Flow flow) {

@@ -36,10 +36,7 @@ bool Tunnel::settled() const {
 
 void Tunnel::close(std::unique_ptr<Tunnel> tunnel, Close how) {
   Tunnel &self = *tunnel;
-  if (how == Close::clean && !self.dead_ && !self.finishing_) {
-    const std::uint8_t close_notify[2] = {1, 0};  // warning(1), close_notify(0)
-    (void)self.parts_.records->send_control(ContentType::alert, close_notify);
-  }
+  if (how == Close::clean && !self.dead_ && !self.finishing_) (void)self.send_close_notify();
   if (how == Close::reset) {
     const linger reset{.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(self.socket(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);

@@ -16,7 +16,8 @@ def outcome(lab, place, to="server", way=WAYS[0], port=PORT):
 
 
 def stay(lab, function, pod, way=WAYS[0], **arguments):
-    """A connection that is there when this returns; it carries the canary, unless another is given."""
+    """A program of talk.py, its connection there (or its first one begun) when this returns; it carries
+    the canary, unless another is given."""
     process = lab.pods[pod].spawn(f"talk.{function}", host=target(lab, "server", way).address, port=PORT,
                                   **{"canary": lab.canary, **arguments})
     process.ready()

@@ -33,15 +33,11 @@ def alone():
 
 def claim(name, directories, owned):
     """The lab exists from here on, with these folders, and belongs to this process."""
+    owner = f"{os.getpid()} {_start_time(os.getpid())}" if owned else KEPT
     with alone():
         for directory in directories:
             directory.mkdir(parents=True)
-        _sign(name, owned)
-
-
-def _sign(name, owned):
-    owner = f"{os.getpid()} {_start_time(os.getpid())}" if owned else KEPT
-    (ROOT / name / "owner").write_text(owner)
+        (ROOT / name / "owner").write_text(owner)
 
 
 def labs():
