@@ -132,8 +132,8 @@ def odd_connects(lab, to):
 
 @suite.each_way("small messages there and back, and single bytes", "server")
 def small(lab, to):
-    slowest = call(lab, "echo", to, canary=lab.canary, rounds=scaled(1000, 50), size=60)
-    check(slowest < 0.2 * patience(), f"one round took {slowest:.3f} s: something waits")
+    slow = call(lab, "echo", to, canary=lab.canary, rounds=scaled(1000, 50), size=60)
+    check(slow < 0.035 * patience(), f"a round took {slow:.3f} s: something waits")  # a delayed ACK: 40 ms
     equal(call(lab, "dribble", to, count=scaled(5000, 200)), scaled(5000, 200), "bytes that came")
 
 
@@ -297,12 +297,12 @@ def vanished(lab):
 
 @suite.case("a silent wire for a short while: connections live on", mesh=True)
 def short_silence(lab):
-    process = spawn(lab, "long_echo", lab.pods["server"].ip4, canary=lab.canary, seconds=6)
+    process = spawn(lab, "long_echo", lab.pods["server"].ip4, canary=lab.canary)
     process.ready()
     lab.cut_wire()
     time.sleep(1)
     lab.mend_wire()
-    check(process.result() > 5, "the connection did not go on")
+    process.finish()
 
 
 @suite.case("a reader sleeps for longer than a vanished node is given: nothing is cut", mesh=True,

@@ -117,6 +117,11 @@ class Remote(Process):
             raise LabError(f"{self.name} ended before it was ready:\n{self.tail()}")
         return message["ready"]
 
+    def finish(self, timeout=60):
+        """Tells one that goes on until SIGTERM to end, and returns its result."""
+        self.send(signal.SIGTERM)
+        return self.result(timeout)
+
     def result(self, timeout=60):
         """What the function returned. The function's exception is a LabError here."""
         self.wait(timeout)
