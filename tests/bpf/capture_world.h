@@ -84,7 +84,7 @@ struct Accepted {
   Endpoint peer;
 };
 // nullopt after `timeout_ms` without a connection.
-std::optional<Accepted> accept_on(int listener, int timeout_ms = 2000);
+std::optional<Accepted> accept_on(int listener, int timeout_ms = 10000);
 
 // A socket of the daemon in a pod. (socket_in leaves its thread there, so it gets one of its own.)
 UniqueFd daemon_socket(const Pod &pod, int family);
@@ -92,6 +92,6 @@ UniqueFd daemon_socket(const Pod &pod, int family);
 std::uint64_t event(const Capture &capture, const std::string &name);
 std::uint64_t entries(const Capture &capture, const std::string &map);
 std::string output_of(const std::string &command);
-bool eventually(const std::function<bool()> &condition, int timeout_ms = 5000);
+bool eventually(const std::function<bool()> &condition, int timeout_ms = 20000);
 
 }  // namespace culvert::test

@@ -27,10 +27,12 @@ Bytes bytes_of(std::string_view text);
 void write_all(int fd, std::span<const std::uint8_t> bytes);
 // Whatever is there now, at most `max` bytes; nothing: empty.
 Bytes read_some(int fd, std::size_t max = 1 << 16);
-// Waits 2 s for `size` bytes.
+// Waits for `size` bytes.
 Bytes read_exactly(int fd, std::size_t size);
-// After at most 2 s: 0 for FIN, an errno for a reset, -1 if bytes came or nothing happened.
+// Waits: 0 for FIN, an errno for a reset, -1 if bytes came or nothing happened.
 int read_end(int fd);
+// Is FIN there already? Does not wait.
+bool at_end(int fd);
 // Sends until the socket takes no more; returns how much went.
 std::size_t stuff(int fd);
 

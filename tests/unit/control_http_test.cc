@@ -317,16 +317,23 @@ TEST_CASE("http: a Reply that is dropped, 503") {
 
 TEST_CASE("http: a client that left, and a server that ended, the late Reply is harmless") {
   HttpServer::Reply kept;
+  std::atomic<int> asked = 0;
+  const auto wait_for = [&](int questions) {
+    while (asked < questions)
+      std::this_thread::sleep_for(milliseconds(1));
+  };
   {
     Server server;
     auto port = server.http->listen_tcp("127.0.0.1:0");
-    server.http->route_deferred(
-        "/slow", [&](const Query &, const HttpServer::Reply &reply) { kept = reply; });
+    server.http->route_deferred("/slow", [&](const Query &, const HttpServer::Reply &reply) {
+      kept = reply;
+      ++asked;
+    });
     server.run([&] {
       UniqueFd client = connect_tcp(*port);
       std::string request = get("/slow");
       REQUIRE(::send(client.get(), request.data(), request.size(), 0) > 0);
-      std::this_thread::sleep_for(milliseconds(30));
+      wait_for(1);
       linger reset{.l_onoff = 1, .l_linger = 0};
       ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     });
@@ -337,7 +344,7 @@ TEST_CASE("http: a client that left, and a server that ended, the late Reply is 
       UniqueFd client = connect_tcp(*port);
       std::string request = get("/slow");
       REQUIRE(::send(client.get(), request.data(), request.size(), 0) > 0);
-      std::this_thread::sleep_for(milliseconds(30));
+      wait_for(2);
     });
   }
   REQUIRE(kept);

@@ -66,7 +66,7 @@ bool Path::turn_until(const std::function<bool()> &done, std::chrono::seconds li
 
 void Path::turn_for(std::chrono::milliseconds duration) {
   const auto end = Clock::now() + duration;
-  (void)turn_until([end] { return Clock::now() > end; });
+  (void)turn_until([end, turns = 0]() mutable { return ++turns > 20 && Clock::now() > end; });
 }
 
 void HalfWithPeer::expect_over(Refusal refusal) {

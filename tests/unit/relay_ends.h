@@ -36,7 +36,7 @@ struct Path {
       : client(std::move(sockets.left), 0, small, options),
         server(std::move(sockets.right), 1, small, options) {}
   bool turn_until(const std::function<bool()> &done,
-                  std::chrono::seconds limit = std::chrono::seconds(5));
+                  std::chrono::seconds limit = std::chrono::seconds(20));
   void turn_for(std::chrono::milliseconds duration);
   Half client, server;
 };

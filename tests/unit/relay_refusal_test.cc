@@ -108,7 +108,7 @@ TEST_CASE("relay: an application resets, the other application is reset, both wa
 TEST_CASE("relay: an application resets behind its half-close, the other application is reset") {
   Path path;
   ::shutdown(path.client.application.get(), SHUT_WR);
-  REQUIRE(path.turn_until([&] { return read_end(path.server.application.get()) == 0; }));
+  REQUIRE(path.turn_until([&] { return at_end(path.server.application.get()); }));
   reset(path.client.application);
   write_all(path.server.application.get(), pattern(100000));
   REQUIRE(path.turn_until(

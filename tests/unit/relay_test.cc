@@ -63,11 +63,6 @@ bool both_clean(const Path &path, std::size_t count = 1) {
   return path.client.outcomes.size() == count && path.server.outcomes.size() == count;
 }
 
-bool at_end(int fd) {
-  std::uint8_t byte = 0;
-  return ::recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
-}
-
 // One short connection over whatever relays run now.
 void exchange(Path &path, std::size_t count) {
   write_all(path.client.application.get(), bytes_of("question"));
