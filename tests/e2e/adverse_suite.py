@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lab import certificates  # noqa: E402
 from lab.process import Place  # noqa: E402
 from lab.refusals import refused  # noqa: E402
+from lab.servers import listening  # noqa: E402
 from lab.settings import patience, scaled  # noqa: E402
 from lab.suite import Suite, check, equal, eventually  # noqa: E402
 
@@ -337,11 +338,12 @@ def reset_states(lab):
 def key_update(lab):
     files = good(lab)
     lines = ["echo", "one " + lab.canary, "K", "two " + lab.canary, "k", "three " + lab.canary]
-    typed = "; ".join(f"sleep {0.6 * min(4, patience()):.1f}; echo '{line}'" for line in lines)
+    pause = f"sleep {0.6 * min(4, patience()):.1f}"
+    typed = "; ".join(f"{pause}; echo '{line}'" for line in lines)
     before = lab.b.daemon.metric("culvert_key_updates_total", direction="received")
     refusals = lab.b.daemon.refusals("key_limit")
     said = lab.pods["outsider"].try_run(
-        "sh", "-c", f"({typed}; sleep 1) | openssl s_client -connect {lab.pods['server'].ip4}:{PORT} "
+        "sh", "-c", f"({typed}; {pause}; {pause}) | openssl s_client -connect {lab.pods['server'].ip4}:{PORT} "
         f"-cert {files}/tls.crt -key {files}/tls.key -CAfile {files}/ca.crt -tls1_3 2>&1").stdout
     if not said.count("two " + lab.canary) and lab.b.daemon.ask("status")["records"]["engine"] == "kernel":
         # Kernels before 6.14 cannot change the keys of a kTLS socket: cut off, counted, never ignored.
@@ -376,7 +378,7 @@ def reserved(lab):
 def squatter(lab):
     pod = lab.pod("squatter", "a", listed=False)
     squatting = pod.start("nc", "-l", "-k", "127.0.0.1", 15001)
-    time.sleep(0.3 * patience())
+    listening(pod, 15001, squatting)
     pod.write()
     eventually("status names the pod and the port",
                lambda: pod.key in (said := lab.a.daemon.command("status", "-o", "json", check=False))

@@ -247,12 +247,12 @@ def no_reuse(lab):
 
 @suite.case("reuse.idleTimeout: an idle tunnel ends in time", mesh=True)
 def idle_timeout(lab):
-    undo = restart_with(lab, reuse={"idleTimeout": "1s"})
+    undo = restart_with(lab, reuse={"idleTimeout": "2s"})  # longer than from one connection to the next
     try:
         before = lab.wire.connections(PORT)
         for _ in range(2):
             spawn(lab, "many", lab.pods["server"].ip4, canary=lab.canary, count=3).result()
-            time.sleep(2.5)
+            time.sleep(4)
         equal(lab.wire.connections(PORT) - before, 2, "TCP connections on the wire")
     finally:
         undo()
