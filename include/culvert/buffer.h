@@ -37,13 +37,16 @@ class BufferPool {
 
   ~BufferPool();
   Handle take();
-  void trim();  // gives memory back, keeps one; call when idle
+  // Gives back the memory that was not needed since the last time, keeps one.
+  void trim();
+  std::size_t free() const { return free_.size(); }
   std::size_t taken() const { return taken_; }
 
  private:
   void give(Buffer *buffer);
   static constexpr std::size_t kept_max = 8;
   std::vector<Buffer *> free_;
+  std::size_t least_free_ = 0;  // since the last trim()
   std::size_t taken_ = 0;
 };
 using BufferHandle = BufferPool::Handle;

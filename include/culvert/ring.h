@@ -83,7 +83,7 @@ class Ring {
   struct Options {
     unsigned entries = 1024;
     unsigned buffers = 8;  // of each group, at first: one more each time that there was none
-    unsigned buffers_max = 64;  // a power of two
+    unsigned buffers_max = 32;  // a power of two
   };
   // os/ENOSYS, os/EPERM: io_uring is switched off (kernel.io_uring_disabled, seccomp).
   static Result<std::unique_ptr<Ring>> create(const Options &options);

@@ -123,8 +123,8 @@ def redis(lab, to):
     client = lab.pods["client"]
     client.run("redis-cli", "-h", to.address, "set", "key", lab.canary)
     equal(client.run("redis-cli", "-h", to.address, "get", "key").strip(), lab.canary, "value")
-    said = client.run("redis-benchmark", "-h", to.address, "-n", scaled(100000, 500), "-P", 16, "-c", 50,
-                      "-t", "set,get", "-d", 64, "-q", timeout=120)
+    said = client.run("redis-benchmark", "-h", to.address, "-n", scaled(100000, 500), "-P", 16,
+                      "-c", scaled(50, 10), "-t", "set,get", "-d", 64, "-q", timeout=120)
     equal(said.count("requests per second"), 2, f"lines of redis-benchmark ({said!r})")
 
 

@@ -313,7 +313,27 @@ TEST_CASE("ring: the buffer given back last is taken first, and all come back") 
   CHECK(again.get() == hot);
   CHECK(again->first == 0);
   CHECK(again->last == 0);
+}
+
+TEST_CASE(
+    "ring: the buffers that were not needed since the last trim are given back, but for one") {
+  BufferPool pool;
+  const auto use = [&](std::size_t count) {
+    std::vector<BufferPool::Handle> taken;
+    while (taken.size() < count)
+      taken.push_back(pool.take());
+  };
+  use(4);
   pool.trim();
+  CHECK(pool.free() == 4);
+  use(2);
+  pool.trim();
+  CHECK(pool.free() == 2);
+  const auto held = pool.take();
+  pool.trim();
+  CHECK(pool.free() == 1);
+  pool.trim();
+  CHECK(pool.free() == 1);
 }
 
 }  // namespace

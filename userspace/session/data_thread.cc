@@ -59,7 +59,7 @@ void DataThread::run() {
     greeting_timers.run(ring->now());
     pool.run_timers(ring->now());
     run_slices();
-    trim_when_idle();
+    trim_buffers();
   }
   while (!sessions_.empty())
     sessions_.back()->cut(Refusal::draining);
@@ -81,10 +81,7 @@ std::optional<Clock::time_point> DataThread::deadline() const {
                             greeting_timers.next(), pool.next()}) {
     if (other && (!earliest || *other < *earliest)) earliest = other;
   }
-  if (!trimmed_) {
-    const auto trim = ring->now() + std::chrono::seconds(1);
-    if (!earliest || trim < *earliest) earliest = trim;
-  }
+  if (buffers.free() > 1 && (!earliest || trim_at_ < *earliest)) earliest = trim_at_;
   return earliest;
 }
 
@@ -97,13 +94,10 @@ void DataThread::run_slices() {
 
 void DataThread::forget(Slice &slice) { std::erase(slices_, &slice); }
 
-void DataThread::trim_when_idle() {
-  if (buffers.taken() > 0) {
-    trimmed_ = false;
-  } else if (!trimmed_ && Clock::now() - ring->now() < std::chrono::milliseconds(1)) {
-    buffers.trim();
-    trimmed_ = true;
-  }
+void DataThread::trim_buffers() {
+  if (ring->now() < trim_at_) return;
+  buffers.trim();
+  trim_at_ = ring->now() + std::chrono::seconds(1);
 }
 
 // ---- what the control thread asks for ----

@@ -121,7 +121,7 @@ class DataThread {
   std::optional<Clock::time_point> deadline() const;
   void begin(std::unique_ptr<Session> session);
   void run_slices();
-  void trim_when_idle();
+  void trim_buffers();
 
   std::list<std::unique_ptr<Session>> sessions_;
   std::deque<Slice *> slices_;
@@ -132,7 +132,7 @@ class DataThread {
   std::uint64_t next_id_ = 1;
   bool draining_ = false;
   bool stopping_ = false;
-  bool trimmed_ = true;
+  Clock::time_point trim_at_{};
 };
 
 }  // namespace culvert

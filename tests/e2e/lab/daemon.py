@@ -41,7 +41,8 @@ class Daemon:
             "runtimeDirectory": str(node.runtime_directory),
             "resources": {"directory": str(lab.resources)},
             "identity": {"authority": {"directory": str(lab.authority), "ttl": "1h"}},
-            "tunnel": {"records": records(node.letter)},
+            "tunnel": {"records": records(node.letter),
+                       "handshakeTimeout": f"{10 * patience():.0f}s"},  # 10 s where nothing is emulated
             "dataThreads": data_threads(),
             "defaultMode": "STRICT",
             "metrics": {"listen": METRICS},
