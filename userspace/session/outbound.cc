@@ -3,10 +3,19 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ranges>
 
 #include "sockets.h"
 
 namespace culvert {
+
+namespace {
+
+bool is_usable(const ServiceEndpoint &endpoint) {
+  return endpoint.ready && endpoint.workload != nullptr && endpoint.workload->meshed;
+}
+
+}  // namespace
 
 OutboundSession::OutboundSession(DataThread &thread, std::uint64_t cookie, UniqueFd application)
     : Session(thread, cookie),
@@ -51,16 +60,19 @@ Refusal OutboundSession::resolve(const Endpoint &wanted) {
 
 // A ready endpoint, each in turn; of the family that was asked for if there is one.
 Refusal OutboundSession::pick(const ServicePort &service, const Ip &wanted) {
-  std::vector<const ServiceEndpoint *> fit, other;
-  for (const ServiceEndpoint &endpoint : service.endpoints) {
-    if (!endpoint.ready || endpoint.workload == nullptr || !endpoint.workload->meshed) continue;
-    (endpoint.ip.is_v4() == wanted.is_v4() ? fit : other).push_back(&endpoint);
-  }
-  const auto &choice = fit.empty() ? other : fit;
-  if (choice.empty()) return Refusal::no_endpoint;
+  const auto same_family = [&](const ServiceEndpoint &endpoint) {
+    return is_usable(endpoint) && endpoint.ip.is_v4() == wanted.is_v4();
+  };
+  const bool any_family = std::ranges::none_of(service.endpoints, same_family);
+  const auto choice = [&](const ServiceEndpoint &endpoint) {
+    return any_family ? is_usable(endpoint) : same_family(endpoint);
+  };
+  auto choices = service.endpoints | std::views::filter(choice);
+  const std::ptrdiff_t count = std::ranges::distance(choices);
+  if (count == 0) return Refusal::no_endpoint;
   const Endpoint address{wanted, service.port};
   std::uint32_t &turn = thread_.round_robin[std::hash<Endpoint>()(address)];
-  const ServiceEndpoint &picked = *choice[turn++ % choice.size()];
+  const ServiceEndpoint &picked = *std::ranges::next(choices.begin(), turn++ % count);
   destination_ = picked.workload;
   target_ = {picked.ip, picked.port};
   return Refusal::none;
