@@ -110,7 +110,7 @@ TEST_CASE("inbound: every port is steered to the listeners of all data threads")
       clients.push_back(world.a->outside_socket(v4 ? AF_INET : AF_INET6));
       REQUIRE(connect_to(clients.back().get(), {ip, to}) == 0);
       pollfd ready[] = {{listener(0), POLLIN, 0}, {listener(1), POLLIN, 0}};
-      REQUIRE(::poll(ready, 2, 10000) == 1);
+      REQUIRE(::poll(ready, 2, patience_ms) == 1);
       const std::size_t thread = ready[0].revents != 0 ? 0 : 1;
       const auto accepted = accept_on(listener(thread));
       REQUIRE(accepted);
@@ -171,7 +171,7 @@ TEST_CASE("inbound: UDP and the pod's own connections are not steered") {
     REQUIRE(connect_to(sender.get(), {ip, port}) == 0);
     REQUIRE(::send(sender.get(), "x", 1, 0) == 1);
     pollfd ready{datagrams.get(), POLLIN, 0};
-    CHECK(::poll(&ready, 1, 10000) == 1);
+    CHECK(::poll(&ready, 1, patience_ms) == 1);
 
     const bool v4 = ip.is_v4();
     for (const Ip &own : {ip, v4 ? Ip::loopback_v4() : Ip::loopback_v6()}) {

@@ -83,8 +83,10 @@ struct Accepted {
   UniqueFd fd;
   Endpoint peer;
 };
+// What takes longer does not happen; a guest under load needs some of it.
+constexpr int patience_ms = 10000;
 // nullopt after `timeout_ms` without a connection.
-std::optional<Accepted> accept_on(int listener, int timeout_ms = 10000);
+std::optional<Accepted> accept_on(int listener, int timeout_ms = patience_ms);
 
 // A socket of the daemon in a pod. (socket_in leaves its thread there, so it gets one of its own.)
 UniqueFd daemon_socket(const Pod &pod, int family);
@@ -92,6 +94,6 @@ UniqueFd daemon_socket(const Pod &pod, int family);
 std::uint64_t event(const Capture &capture, const std::string &name);
 std::uint64_t entries(const Capture &capture, const std::string &map);
 std::string output_of(const std::string &command);
-bool eventually(const std::function<bool()> &condition, int timeout_ms = 20000);
+bool eventually(const std::function<bool()> &condition, int timeout_ms = 2 * patience_ms);
 
 }  // namespace culvert::test

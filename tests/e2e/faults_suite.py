@@ -162,7 +162,7 @@ for letter, who in (("a", "client's"), ("b", "server's")):
 # --- pods come and go -----------------------------------------------------------------------------
 
 def bystander(lab):
-    """A connection that nothing in the case may touch; its finish() says so."""
+    """A connection that nothing in the case may touch."""
     process = spawn(lab, "long_echo", lab.pods["server2"].ip6, "client2", canary=lab.canary)
     process.ready()
     return process
@@ -180,7 +180,7 @@ def server_removed(lab):
         check(time.monotonic() - began < 3 * patience(), "it took too long")
     lab.pods["server"].write()
     works(lab)
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
 
 
 @case("the client's pod leaves the manifests during a transfer, and comes back")
@@ -194,7 +194,7 @@ def client_removed(lab):
     check(is_refused(lab), "a pod that is in no manifest reached a meshed one")
     lab.pods["client"].write()
     works(lab)
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
 
 
 def has_link(pod):
@@ -241,7 +241,7 @@ def relabelled(lab):
         server.mesh(True)
         eventually("captured again", lambda: lab.b.daemon.metric("culvert_pods", state="captured") == 2, 5)
         works(lab, within=3)
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
     spawn(lab, "echo", canary=lab.canary).result()
 
 
@@ -259,7 +259,7 @@ def readdressed(lab):
         seen = spawn(lab, "names", server.ip4).result()
         equal(seen["client"]["peer"][0], server.ip4, "peer")
     check(spawn(lab, "outcome", before, timeout=2).result()["end"] != "end", "the old address answers")
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
 
 
 @case("an address goes to another pod at once: the new one answers, as itself")
@@ -349,7 +349,7 @@ def bad_manifests(lab):
     (lab.resources / "bad.yaml").unlink()
     for daemon in lab.daemons:
         eventually("no error is left", lambda: not resource_errors(daemon), 5)
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
 
 
 @case("a PeerAuthentication with a mistake is named with its effect, and tunnels go on")
@@ -369,7 +369,7 @@ def mistaken_modes(lab):
     (lab.resources / "modes.yaml").unlink()
     for daemon in lab.daemons:
         eventually("no error is left", lambda daemon=daemon: not resource_errors(daemon), 5)
-    calm.finish()
+    check(calm.finish() > scaled(20, 1), "another pod's connection was disturbed")
 
 
 # --- nothing stays behind -------------------------------------------------------------------------

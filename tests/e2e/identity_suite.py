@@ -91,7 +91,7 @@ def bare_server(lab):
 def rotation(lab):
     files = certificates.issue(lab, lab.pods["outsider"].spiffe_id)
     seconds = 3 * TTL
-    running = talk(lab, "long_echo", canary=lab.canary)
+    running = talk(lab, "long_echo", canary=lab.canary, least=seconds + 1)
     running.ready()
     serials, made = set(), lab.wire.connections(PORT)
     end = time.monotonic() + seconds
@@ -101,7 +101,7 @@ def rotation(lab):
         text = server_certificate(lab, files)
         serials.add(re.search(r"Serial Number:\s*(\S+)", text)[1])
         time.sleep(1)
-    running.finish()
+    check(running.finish() > seconds, "the long connection did not go on")
     check(3 <= len(serials) <= 9, f"{len(serials)} certificates of the server in {seconds} s")
     # s_client's own connections are one a round; the client pod's tunnels must be more than one.
     check(lab.wire.connections(PORT) - made >= 3 + len(serials), "tunnels outlived their certificates")

@@ -228,7 +228,7 @@ def stricter(lab):
             seen = plain.result()
         check(seen["end"] == "ECONNRESET", f"it ended as {seen}")
         check(time.monotonic() - began < 1 + 4 * patience(), "it took too long")
-        tunnel.finish()
+        check(tunnel.finish() > 5, "the tunnel did not go on")
         is_reset(lab, "plain")
 
 
@@ -255,7 +255,7 @@ def stricter_directly(lab):
             check(passed(lab, "ended_plaintext") == ended + 2, "they are not counted")
             eventually("the log names them", lambda: lab.b.daemon.log_text().count(
                 "plaintext connection ended") >= ended + 2, 5)
-            tunnel.finish()
+            check(tunnel.finish() > 5, "the tunnel did not go on")
             is_reset(lab, "plain")
     blocks = policy("by-block", source(ipBlocks=[lab.pods["plain"].ip4]), app="server")
     with in_force(lab, [permissive], p9001="PERMISSIVE"):

@@ -132,8 +132,8 @@ def odd_connects(lab, to):
 
 @suite.each_way("small messages there and back, and single bytes", "server")
 def small(lab, to):
-    slow = call(lab, "echo", to, canary=lab.canary, rounds=scaled(1000, 50), size=60)
-    check(slow < 0.035 * patience(), f"a round took {slow:.3f} s: something waits")  # a delayed ACK: 40 ms
+    slowest = call(lab, "echo", to, canary=lab.canary, rounds=scaled(1000, 50), size=60)
+    check(slowest < 0.2 * patience(), f"one round took {slowest:.3f} s: something waits")
     equal(call(lab, "dribble", to, count=scaled(5000, 200)), scaled(5000, 200), "bytes that came")
 
 
@@ -302,7 +302,7 @@ def short_silence(lab):
     lab.cut_wire()
     time.sleep(1)
     lab.mend_wire()
-    process.finish()
+    check(process.finish() > 5, "the connection did not go on")
 
 
 @suite.case("a reader sleeps for longer than a vanished node is given: nothing is cut", mesh=True,

@@ -47,7 +47,7 @@ TEST_CASE("event queue: a popped slot, keeps nothing of the record alive") {
 }
 
 TEST_CASE("event queue: a writer and a reader at once, every record in order and whole") {
-  constexpr std::uint64_t count = 50000;
+  constexpr std::uint64_t count = 200000;
   EventQueue queue(64);
   std::uint64_t refused = 0;
   std::thread writer([&] {

@@ -4,7 +4,6 @@
 
 import collections
 import ipaddress
-import signal
 import socket
 import struct
 import time
@@ -47,8 +46,7 @@ class Wire:
         if self.seen is None:
             time.sleep(RING_SECONDS)
             self._syns.stop()
-            self._watch.send(signal.SIGTERM)
-            self.seen = self._watch.result()
+            self.seen = self._watch.finish()
         return self.seen
 
     def connections(self, port=None):
